@@ -1,0 +1,1 @@
+//! HTTP: routes, authentication, errors, query API, the web page, health and metrics.

@@ -1,0 +1,1 @@
+//! Mappers from foreign audit logs to audit.event.

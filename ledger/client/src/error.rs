@@ -1,0 +1,99 @@
+//! Why a request to the ledger failed. Policy branches on [`Error::kind`], never on text.
+
+use domain::Denial;
+use record::{Fault, RecordId};
+
+/// A failed request.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The record is malformed; at least one fault.
+    #[error("the record is refused: {}", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Refused(Vec<Fault>),
+    /// The log's state does not allow it.
+    #[error("{0}")]
+    Denied(Denial),
+    /// The tenant has another record with this id.
+    #[error("id {id} belongs to another record, at offset {offset}")]
+    IdConflict {
+        /// The id that was sent.
+        id: RecordId,
+        /// Where the other record is.
+        offset: u64,
+    },
+    /// The idempotency key was used with other content.
+    #[error("the idempotency key was used for another record, at offset {offset}")]
+    IdempotencyConflict {
+        /// Where the other record is.
+        offset: u64,
+    },
+    /// The queue stayed full for as long as a request may wait; nothing was stored.
+    #[error("the ledger takes no more records at the moment")]
+    Overloaded,
+    /// The system clock jumped; nothing is recorded under an implausible time.
+    #[error("the system clock jumped forward by {seconds} s: nothing is recorded until it is right")]
+    ClockJumped {
+        /// How far.
+        seconds: u64,
+    },
+    /// The store does not work at the moment; nothing was stored.
+    #[error("the store is unavailable: {reason}")]
+    Unavailable {
+        /// What failed, without paths or values.
+        reason: String,
+    },
+    /// The store failed while the record was being committed: it may or may not be in the log. Send it again with the
+    /// same id.
+    #[error("record {id} may or may not be stored: {reason}")]
+    CommitUnknown {
+        /// The record.
+        id: RecordId,
+        /// What failed.
+        reason: String,
+    },
+    /// A sealed value's key is gone without an erasure record.
+    #[error("a scope key of this record is lost")]
+    ScopeKeyLost,
+    /// Stored bytes are not what was written. The ledger stops writing.
+    #[error("stored data is damaged: {0}")]
+    Corrupt(String),
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Change the request.
+    Invalid,
+    /// Somebody else's change stands against it.
+    Conflict,
+    /// Try again later, unchanged.
+    Unavailable,
+    /// Stored data is damaged.
+    Corrupt,
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Refused(_) | Self::Denied(_) => Kind::Invalid,
+            Self::IdConflict { .. } | Self::IdempotencyConflict { .. } => Kind::Conflict,
+            Self::Overloaded | Self::ClockJumped { .. } | Self::Unavailable { .. } | Self::CommitUnknown { .. } => {
+                Kind::Unavailable
+            }
+            Self::ScopeKeyLost | Self::Corrupt(_) => Kind::Corrupt,
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(vec![fault])
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}

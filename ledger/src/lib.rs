@@ -1,0 +1,1 @@
+//! Sequencing, group commit, the fjall store, encryption at rest, keys, recovery and the feed.

@@ -1,0 +1,2 @@
+//! `sigil`: one executable, every role.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Independent check of a log: canonical bytes, hash, signature, chain, tree, timelines.
