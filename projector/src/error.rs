@@ -1,0 +1,60 @@
+//! Why a projector stops or a read model cannot answer.
+
+use record::Fault;
+
+/// A failure of this room.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source skipped or repeated an offset.
+    #[error("the source gave offset {found} where {expected} follows")]
+    Gap {
+        /// The offset that follows the last applied one.
+        expected: u64,
+        /// The offset that came.
+        found: u64,
+    },
+    /// A record fails its checks. Nothing after it is applied.
+    #[error("the record at offset {offset} fails its checks: {fault}")]
+    Unverified {
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        fault: Fault,
+    },
+    /// A record does not continue its tenant's chain.
+    #[error("the record at offset {offset} breaks the chain of its tenant: {detail}")]
+    BrokenChain {
+        /// Where.
+        offset: u64,
+        /// What was expected.
+        detail: String,
+    },
+    /// The read model is further than the log: the log lost records.
+    #[error("the read model is at {position}, the log ends at {head}: LOG_BEHIND, the log lost records or is another log")]
+    LogBehind {
+        /// Records applied.
+        position: u64,
+        /// Records in the log.
+        head: u64,
+    },
+    /// The read model belongs to another log.
+    #[error("the read model belongs to log {found}, not to {expected}")]
+    ForeignLog {
+        /// The log being read.
+        expected: String,
+        /// The log that the read model was built from.
+        found: String,
+    },
+    /// The source failed.
+    #[error("the source failed: {0}")]
+    Source(String),
+    /// The database failed; try again later.
+    #[error("the read model's database failed")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The read model's own data is damaged: rebuild it.
+    #[error("the read model is damaged: {0}")]
+    Damaged(String),
+    /// The work was cancelled; what was there before still stands.
+    #[error("cancelled")]
+    Cancelled,
+}
