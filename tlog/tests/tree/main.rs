@@ -1,0 +1,14 @@
+//! The tree as its users see it: known answers, a naive tree, the frontier's bytes, tiles and their edge.
+//!
+//! One binary, one module per subject. The modules are `cfg(test)` so that the lints know them for tests.
+
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod frontier_bytes;
+#[cfg(test)]
+mod known_answers;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod tile;
