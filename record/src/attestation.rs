@@ -42,7 +42,25 @@ impl Attestation {
     }
 }
 
-/// The member `witnesses` of a record; the caller keeps them sorted by `witness_id` and unique.
+/// Checks what the log requires of the attestations of one record.
+///
+/// # Errors
+/// [`Code::EnvelopeInvalid`] at `/witnesses` when they are not sorted by `witness_id`, not unique, or one is not named by
+/// printable text.
+pub fn check(witnesses: &[Attestation]) -> Result<(), Fault> {
+    let named = |one: &Attestation| !one.witness_id.is_empty() && !one.witness_id.chars().any(char::is_control);
+    if witnesses.iter().all(named) && witnesses.is_sorted_by(|a, b| a.witness_id < b.witness_id) {
+        return Ok(());
+    }
+    Err(malformed())
+}
+
+fn malformed() -> Fault {
+    let detail = "witnesses are sorted, unique {witness_id, pub_key, sig, ts}";
+    Fault::new(Code::EnvelopeInvalid, "/witnesses", detail)
+}
+
+/// The member `witnesses` of a record; [`check`] says what they must be.
 #[must_use]
 pub fn to_json(witnesses: &[Attestation]) -> Value {
     let one = |attestation: &Attestation| {
@@ -59,13 +77,6 @@ pub fn to_json(witnesses: &[Attestation]) -> Value {
 /// # Errors
 /// [`Code::EnvelopeInvalid`] at `/witnesses`, also when they are not sorted or not unique.
 pub fn from_json(value: &Value) -> Result<Vec<Attestation>, Fault> {
-    let wrong = || {
-        Fault::new(
-            Code::EnvelopeInvalid,
-            "/witnesses",
-            "witnesses are sorted, unique {witness_id, pub_key, sig, ts}",
-        )
-    };
     let one = |item: &Value| -> Option<Attestation> {
         let members = item.as_object().filter(|members| members.len() == 4)?;
         let text = |name: &str| members.get(name).and_then(Value::as_str);
@@ -76,8 +87,8 @@ pub fn from_json(value: &Value) -> Result<Vec<Attestation>, Fault> {
             ts: Timestamp::parse(text("ts")?)?,
         })
     };
-    let witnesses: Option<Vec<_>> = value.as_array().ok_or_else(wrong)?.iter().map(one).collect();
-    witnesses
-        .filter(|all| all.is_sorted_by(|a, b| a.witness_id < b.witness_id))
-        .ok_or_else(wrong)
+    let items = value.as_array().ok_or_else(malformed)?;
+    let witnesses: Vec<_> = items.iter().map(one).collect::<Option<_>>().ok_or_else(malformed)?;
+    check(&witnesses)?;
+    Ok(witnesses)
 }

@@ -3,11 +3,11 @@
 use crate::canonical;
 use crate::fault::{Code, Fault};
 use crate::hash::Hash;
-use crate::intake::NewRecord;
+use crate::intake::{EVIDENCE, NewRecord};
 use crate::key::{KeyText, Signature, decode_base64, encode_base64};
 use crate::limits::AUTHOR_BYTES;
-use crate::link;
 use crate::name::Origin;
+use crate::seal;
 use serde_json::{Map, Value, json};
 
 /// How the author was authenticated.
@@ -140,6 +140,15 @@ impl Author {
             evidence: members.get("evidence").cloned(),
         };
         author.check()?;
+        // Evidence in the clear would be what sealing exists to prevent, and no erasure could reach it.
+        if author
+            .evidence
+            .as_ref()
+            .is_some_and(|evidence| seal::read_placeholder(evidence).is_none())
+        {
+            let detail = "stored evidence is a commitment";
+            return Err(Fault::new(Code::EnvelopeInvalid, EVIDENCE, detail));
+        }
         Ok(author)
     }
 }
@@ -169,10 +178,6 @@ pub fn signed_message(log: &Origin, record: &NewRecord) -> Vec<u8> {
 /// # Errors
 /// [`Code::AuthorSignatureInvalid`] when there is a signature and it does not verify under the key that `key_id` names.
 pub fn verify_signature(log: &Origin, record: &NewRecord) -> Result<(), Fault> {
-    debug_assert!(
-        link::normalize(record.links.clone()).is_ok_and(|links| links == record.links),
-        "links are normalized"
-    );
     let Some(sig) = &record.author.sig else { return Ok(()) };
     let wrong = |detail: &str| Fault::new(Code::AuthorSignatureInvalid, "/author/sig", detail);
     let key = record.author.key_id.as_deref().and_then(KeyText::parse);

@@ -18,9 +18,15 @@ use crate::seal::Opening;
 use crate::time::Timestamp;
 use ed25519_dalek::{Signer as _, SigningKey};
 
-/// What the bytes of a stamped record need beside the fragments: 64 + 64 hex digits, 88 + 44 base64 digits, two numbers
-/// of 16 digits, and the names of the members.
-const FRAME_BYTES: usize = 640;
+/// What a stamped record needs at most beside the fragments. Offset and `seq` have at most 16 digits, because no number in
+/// a record exceeds 2^53-1.
+const FRAME_BYTES: usize = 16 // offset
+    + ",\"hash\":\"\"".len() + 64
+    + "\"\"".len() + 64 // prev
+    + ",\"pub_key\":\"\"".len() + 44
+    + 16 // seq
+    + ",\"sig\":\"\"".len() + 88
+    + 27; // ts
 
 /// A sealed record as canonical fragments.
 #[derive(Debug, Clone)]
@@ -36,7 +42,8 @@ pub struct Draft {
     middle: Vec<u8>,
     /// `,"payload":{...},"prev":`
     payload: Vec<u8>,
-    schema_version: u32,
+    /// `,"schema_version":...,"seq":`
+    schema: Vec<u8>,
     /// `,"space":...,"tenant":...,"ts":"`
     space: Vec<u8>,
     /// `","v":1,"witnesses":[...]}`
@@ -70,8 +77,10 @@ impl Draft {
     /// The fragments of `sealed` for `log`, with the attestations known at commit.
     ///
     /// # Errors
-    /// [`Code::RecordTooLarge`] when the record could exceed 786,432 bytes at any place, or its disclosures do.
+    /// [`Code::RecordTooLarge`] when the record could exceed 786,432 bytes at any place, or its disclosures do;
+    /// [`Code::EnvelopeInvalid`] at `/witnesses` ([`attestation::check`]).
     pub fn new(log: &Origin, sealed: SealedRecord, witnesses: &[Attestation]) -> Result<Self, Fault> {
+        attestation::check(witnesses)?;
         let record = sealed.record();
         let mut author = b"{\"author\":".to_vec();
         canonical::write(&record.author.to_json(), &mut author);
@@ -90,7 +99,7 @@ impl Draft {
             author,
             middle: middle(log, &record.id, &record.kind, &record.links),
             payload,
-            schema_version: record.schema_version,
+            schema: format!(",\"schema_version\":{},\"seq\":", record.schema_version).into_bytes(),
             space: format!(
                 ",\"space\":\"{}\",\"tenant\":\"{}\",\"ts\":\"",
                 record.space.as_str(),
@@ -104,18 +113,22 @@ impl Draft {
         Ok(draft)
     }
 
-    /// An upper bound of the stamped record's bytes, whatever its place.
+    /// The stamped record's bytes at the place with the longest numbers: an upper bound for every place.
     #[must_use]
     pub fn size_bound(&self) -> usize {
-        FRAME_BYTES + self.author.len() + self.middle.len() + self.payload.len() + self.space.len() + self.tail.len()
+        let fragments = [
+            &self.author,
+            &self.middle,
+            &self.payload,
+            &self.schema,
+            &self.space,
+            &self.tail,
+        ];
+        FRAME_BYTES + fragments.iter().map(|fragment| fragment.len()).sum::<usize>()
     }
 
     fn check_size(&self) -> Result<(), Fault> {
-        let disclosed: usize = self
-            .openings
-            .iter()
-            .map(|opening| canonical::to_vec(&opening.to_json()).len())
-            .sum();
+        let disclosed: usize = self.openings.iter().map(|opening| opening.to_canonical().len()).sum();
         for (what, size) in [("record", self.size_bound()), ("disclosures", disclosed)] {
             if size > RECORD_BYTES {
                 let detail = format!(
@@ -146,9 +159,7 @@ impl Draft {
         bytes.extend_from_slice(place.pub_key.to_base64().as_bytes());
         bytes.push(b'"');
         let second = bytes.len();
-        bytes.extend_from_slice(b",\"schema_version\":");
-        canonical::write_integer(self.schema_version.into(), &mut bytes);
-        bytes.extend_from_slice(b",\"seq\":");
+        bytes.extend_from_slice(&self.schema);
         canonical::write_integer(place.seq, &mut bytes);
         let second_end = bytes.len();
         bytes.extend_from_slice(b",\"sig\":\"");

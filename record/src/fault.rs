@@ -103,6 +103,13 @@ impl Fault {
         self.pointer.insert_str(0, &format!("/{}", escape_segment(segment)));
         self
     }
+
+    /// The same fault seen from the document's root: `pointer` is put before the pointer as it stands.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
 }
 
 /// One member name or index as a segment of an RFC 6901 pointer.

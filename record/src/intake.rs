@@ -149,12 +149,12 @@ impl Intake {
 }
 
 impl NewRecord {
-    /// Replaces every member at one of `pointers` by a commitment, each with a salt from `salt`, and checks the members
-    /// that came sealed.
+    /// Replaces every member at one of `pointers`, and [`EVIDENCE`], by a commitment, each with a salt from `salt`, sorts
+    /// the links and checks the members that came sealed. What passes can be stored and read back, however it was made.
     ///
     /// # Errors
-    /// [`Code::SealInvalid`], [`Code::ReservedName`], [`Code::TooDeep`] or, for a signed record, whatever
-    /// [`author::verify_signature`] finds.
+    /// Everything of [`json::check`]; [`Code::SealInvalid`], [`Code::ReservedName`], [`Code::LinkInvalid`],
+    /// [`Code::EnvelopeInvalid`] or, for a signed record, whatever [`author::verify_signature`] finds.
     pub fn seal<E: From<Fault>>(
         mut self,
         log: &Origin,
@@ -162,9 +162,12 @@ impl NewRecord {
         mut salt: impl FnMut() -> Result<[u8; 32], E>,
     ) -> Result<SealedRecord, E> {
         self.author.check()?;
+        self.check_values()?;
+        self.links = link::normalize(self.links)?;
         let mut openings = self.check_marks(log, pointers)?;
         let signed = self.author.sig.is_some();
-        for pointer in pointers {
+        let others = pointers.iter().filter(|pointer| **pointer != EVIDENCE);
+        for pointer in others.chain(&[EVIDENCE]) {
             let (tenant, id) = (self.tenant.clone(), self.id);
             let Some(member) = self.member_mut(pointer) else {
                 continue;
@@ -176,13 +179,9 @@ impl NewRecord {
             if signed && *pointer != EVIDENCE {
                 return Err(unsealed(pointer).into());
             }
-            if json::depth(member) > limits::SEALED_DEPTH || !json::marks(member).is_empty() {
-                return Err(Fault::new(
-                    Code::SealInvalid,
-                    *pointer,
-                    "a sealed value is at most 64 deep and holds no seal",
-                )
-                .into());
+            if json::depth(member) > limits::SEALED_DEPTH {
+                let detail = "a sealed value is at most 64 levels deep";
+                return Err(Fault::new(Code::TooDeep, *pointer, detail).into());
             }
             let opening = Opening {
                 pointer: (*pointer).to_owned(),
@@ -207,6 +206,19 @@ impl NewRecord {
         self.payload.pointer_mut(pointer.strip_prefix("/payload")?)
     }
 
+    /// The parser's rules, for values that an importer or the ledger itself built.
+    fn check_values(&self) -> Result<(), Fault> {
+        if !self.payload.is_object() {
+            return Err(Fault::new(Code::EnvelopeInvalid, "/payload", "`payload` is an object"));
+        }
+        json::check(&self.payload).map_err(|fault| fault.under("payload"))?;
+        if let Some(evidence) = &self.author.evidence {
+            json::check(evidence).map_err(|fault| fault.within(EVIDENCE))?;
+        }
+        let opened = |opening: &Opening| json::check(&opening.value).map_err(|fault| fault.within(&opening.pointer));
+        self.disclosures.iter().try_for_each(opened)
+    }
+
     /// Every reserved name must be a commitment at a sealed pointer, opened by exactly one disclosure.
     fn check_marks(&mut self, log: &Origin, pointers: &[&str]) -> Result<Vec<Opening>, Fault> {
         let openings = std::mem::take(&mut self.disclosures);
@@ -222,7 +234,8 @@ impl NewRecord {
         let marks: Vec<String> = marks.chain(evidence).collect();
         for mark in &marks {
             let commitment = self.member_mut(mark).and_then(|member| seal::read_placeholder(member));
-            let commitment = commitment.filter(|_| pointers.contains(&mark.as_str())).ok_or_else(|| {
+            let may_be_sealed = mark == EVIDENCE || pointers.contains(&mark.as_str());
+            let commitment = commitment.filter(|_| may_be_sealed).ok_or_else(|| {
                 let detail = "$sealed, $redacted and $token are reserved: send the value in the clear, or a commitment at a \
                               sealed member with its disclosure";
                 Fault::new(Code::ReservedName, mark.clone(), detail)
@@ -231,9 +244,10 @@ impl NewRecord {
             let opened = opens
                 .next()
                 .filter(|opening| opening.commitment(log, &self.tenant, &self.id) == commitment);
-            if opened.is_none_or(|opening| json::depth(&opening.value) > limits::SEALED_DEPTH) || opens.next().is_some()
-            {
-                let detail = "this commitment needs exactly one disclosure that opens it, at most 64 deep";
+            let sealable = |value: &Value| json::depth(value) <= limits::SEALED_DEPTH && json::marks(value).is_empty();
+            if opened.is_none_or(|opening| !sealable(&opening.value)) || opens.next().is_some() {
+                let detail = "this commitment needs exactly one disclosure that opens it, at most 64 levels deep and \
+                              without a seal inside";
                 return Err(Fault::new(Code::SealInvalid, mark.clone(), detail));
             }
         }

@@ -5,8 +5,11 @@
 //! order mark, no U+0000, no lone surrogate, no number that RFC 8785 would print as another decimal. A fault carries
 //! the pointer of the member it was found at; the path is built only when there is a fault.
 
+mod legal;
 mod number;
 mod text;
+
+pub use legal::check;
 
 use crate::fault::{Code, Fault};
 use crate::limits;
@@ -19,8 +22,11 @@ pub const REDACTED: &str = "$redacted";
 /// What PII mode `tokenize` leaves behind.
 pub const TOKEN: &str = "$token";
 
-/// Parses one strict JSON document. Names that start with `$sealed`, `$redacted` or `$token` are left for the caller to
-/// judge ([`marks`]): they are legal in stored records and, with a disclosure, at intake.
+/// serde_json gives names with this prefix a meaning of their own when it reads a `Value`.
+const PRIVATE_PREFIX: &str = "$serde_json::private::";
+
+/// Parses one strict JSON document. The names `$sealed`, `$redacted` and `$token` are left for the caller to judge
+/// ([`marks`]): they are legal in stored records and, with a disclosure, at intake.
 ///
 /// # Errors
 /// The first fault met: [`Code::MalformedJson`], [`Code::DuplicateJsonKey`], [`Code::NumberOutOfRange`],
@@ -99,6 +105,11 @@ fn malformed(at: usize, detail: &str) -> Fault {
     Fault::new(Code::MalformedJson, "", format!("{detail} (byte {at})"))
 }
 
+fn too_deep() -> Fault {
+    let detail = format!("nested deeper than {} levels", limits::RECORD_DEPTH);
+    Fault::new(Code::TooDeep, "", detail)
+}
+
 struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -151,8 +162,7 @@ impl Parser<'_> {
 
     fn enter(&mut self, level: usize) -> Result<(), Fault> {
         if level > limits::PARSE_DEPTH {
-            let detail = format!("nested deeper than {} levels", limits::RECORD_DEPTH);
-            return Err(Fault::new(Code::TooDeep, "", detail));
+            return Err(too_deep());
         }
         self.at += 1;
         self.skip_space();
@@ -204,10 +214,7 @@ impl Parser<'_> {
             return Err(malformed(self.at, "a member name in double quotes was expected"));
         }
         let name = self.string()?;
-        if name.starts_with("$serde_json::private::") {
-            let detail = "this member name is reserved and never enters a record";
-            return Err(Fault::new(Code::ReservedName, "", detail).under(&name));
-        }
+        legal::check_name(&name).map_err(|fault| fault.under(&name))?;
         self.skip_space();
         if !self.take(b':') {
             return Err(malformed(self.at, "a colon was expected after the member name"));

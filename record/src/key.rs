@@ -1,6 +1,7 @@
 //! Ed25519 public keys and signatures in their JSON form, and verification that refuses what RFC 8032 leaves open.
 //!
-//! `verify_strict` everywhere: small-order keys and non-canonical points are refused. A batch may stand in only for
+//! `verify_strict` everywhere: small-order keys are refused, and so are the spellings of a point that RFC 8032 forbids but
+//! decompression accepts, so that one key has one text. A batch may stand in only for
 //! registered keys, which have passed the weak-key check when the key was made into a [`PublicKey`].
 
 use base64::Engine as _;
@@ -11,14 +12,17 @@ use std::fmt;
 /// 64 raw bytes of an Ed25519 signature (RFC 8032).
 pub type Signature = [u8; 64];
 
-/// An Ed25519 public key that is a point of full order.
+/// An Ed25519 public key: canonical bytes of a point that is not of small order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// A key from its 32 bytes; `None` for bytes that are no point, or a weak one.
+    /// A key from its 32 bytes; `None` for bytes that are no point, a weak one, or not its canonical spelling.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        if !is_reduced(bytes) {
+            return None;
+        }
         let key = VerifyingKey::from_bytes(bytes).ok()?;
         (!key.is_weak()).then_some(Self(key))
     }
@@ -67,6 +71,12 @@ impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.to_base64())
     }
+}
+
+/// Whether the y coordinate is below the field's prime 2^255 - 19 (RFC 8032, section 5.1.3, step 1).
+fn is_reduced(bytes: &[u8; 32]) -> bool {
+    let [lowest, middle @ .., highest] = bytes;
+    *lowest < 0xed || highest & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
 /// The self-naming key id of an author: `ed25519:` and 64 hex digits of the public key.

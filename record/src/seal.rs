@@ -53,6 +53,19 @@ impl Opening {
         json!({"pointer": self.pointer, "salt": hex::encode(self.salt), "value": self.value})
     }
 
+    /// Canonical bytes of [`Opening::to_json`].
+    #[must_use]
+    pub fn to_canonical(&self) -> Vec<u8> {
+        let mut out = b"{\"pointer\":".to_vec();
+        canonical::write_string(&self.pointer, &mut out);
+        out.extend_from_slice(b",\"salt\":\"");
+        out.extend_from_slice(hex::encode(self.salt).as_bytes());
+        out.extend_from_slice(b"\",\"value\":");
+        canonical::write(&self.value, &mut out);
+        out.push(b'}');
+        out
+    }
+
     /// Reads the form of [`Opening::to_json`].
     ///
     /// # Errors

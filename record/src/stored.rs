@@ -103,15 +103,14 @@ impl Record {
             return Err(Fault::new(Code::EnvelopeInvalid, "", detail));
         }
         let hash = check_bytes(&members, &bytes)?;
-        let record = Self::from_members(&mut members, hash, bytes)?;
-        if json::depth(&record.payload) + 1 > limits::RECORD_DEPTH {
-            return Err(Fault::new(
-                Code::TooDeep,
-                "/payload",
-                "a record is at most 64 levels deep",
-            ));
+        if let Some(name) = members
+            .iter()
+            .find(|(_, value)| json::depth(value) >= limits::RECORD_DEPTH)
+        {
+            let detail = "a record is at most 64 levels deep";
+            return Err(Fault::new(Code::TooDeep, "", detail).under(name.0));
         }
-        Ok(record)
+        Self::from_members(&mut members, hash, bytes)
     }
 
     fn from_members(members: &mut Map<String, Value>, hash: Hash, bytes: Vec<u8>) -> Result<Self, Fault> {

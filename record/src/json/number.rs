@@ -69,7 +69,7 @@ fn decimal(token: &str) -> Result<Number, Fault> {
     Number::from_f64(double).ok_or_else(out_of_range)
 }
 
-fn out_of_range() -> Fault {
+pub(super) fn out_of_range() -> Fault {
     let detail = "a number must be exact as a double and at most 2^53-1 in magnitude: send it as a string";
     Fault::new(Code::NumberOutOfRange, "", detail)
 }
@@ -87,11 +87,13 @@ fn significand(text: &str) -> (bool, String, i64) {
         return (false, String::new(), 0);
     }
     let dropped = leading.len() - trimmed.len();
-    // A power that i64 cannot hold belongs to no finite non-zero double but zero itself, which differs in digits.
-    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX / 2);
+    // A power beyond i64 belongs to no finite double but zero, which differs in digits: only the sums must not overflow.
+    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX);
     (
         negative,
         trimmed.to_owned(),
-        exponent + dropped as i64 - fraction.len() as i64,
+        exponent
+            .saturating_add(dropped as i64)
+            .saturating_sub(fraction.len() as i64),
     )
 }

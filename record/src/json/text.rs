@@ -83,7 +83,7 @@ impl Parser<'_> {
     }
 }
 
-fn nul() -> Fault {
+pub(super) fn nul() -> Fault {
     Fault::new(
         Code::NulCharacter,
         "",
