@@ -1,0 +1,56 @@
+//! `cargo xtask bench [names..]`: measure, with a Postgres beside us to compare with where one can be had.
+//!
+//! Invariant: a bench that needs no server starts none, and a missing Postgres costs its own lines of the table only.
+//! What is measured, and how, lives in the example `bench` of the executable.
+
+use anyhow::Result;
+
+use crate::process;
+use crate::services::Postgres;
+
+/// Benches known to need no server. Any other name, and no name at all, gets one.
+const ALONE: [&str; 9] = [
+    "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits",
+];
+
+/// The verb.
+pub fn run(names: &[String]) -> Result<()> {
+    let mut command = process::cargo(["run", "--release", "-q", "-p", "sigil", "--example", "bench", "--"]);
+    command.args(names);
+    let postgres = if needs_postgres(names) { find_postgres() } else { None };
+    if let Some(postgres) = &postgres {
+        command.envs(postgres.bench_environment());
+    }
+    process::run(&mut command)
+}
+
+fn find_postgres() -> Option<Postgres> {
+    match Postgres::start() {
+        Ok(postgres) => Some(postgres),
+        Err(error) => {
+            println!("bench: going on without Postgres, so without the lines that compare with it: {error:#}");
+            None
+        }
+    }
+}
+
+fn needs_postgres(names: &[String]) -> bool {
+    let mut benches = names.iter().filter(|name| !name.starts_with('-')).peekable();
+    benches.peek().is_none() || benches.any(|name| !ALONE.contains(&name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_started_unless_every_named_bench_does_without() {
+        let needs = |names: &[&str]| needs_postgres(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert!(needs(&[]));
+        assert!(needs(&["--quick"]));
+        assert!(needs(&["http"]));
+        assert!(needs(&["append", "http"]));
+        assert!(!needs(&["append", "verify"]));
+        assert!(!needs(&["append", "--quick"]));
+    }
+}

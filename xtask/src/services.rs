@@ -1,0 +1,135 @@
+//! The servers that a measurement needs beside us: today Postgres.
+//!
+//! Order: the server that `SIGIL_TEST_POSTGRES_URL` names; the programs on this machine; the programs after apt-get
+//! installed them; a container. Invariant: a server that we started is ours alone and is gone, with its files, when
+//! its `Postgres` is dropped or this process dies in whatever way.
+
+mod account;
+mod address;
+mod container;
+mod leash;
+mod local;
+mod programs;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::process;
+use crate::scratch::Scratch;
+use leash::Leash;
+
+const URL: &str = "SIGIL_TEST_POSTGRES_URL";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// As durable as our own store, and with memory enough not to measure its defaults.
+const SETTINGS: [&str; 4] = [
+    "fsync=on",
+    "synchronous_commit=on",
+    "shared_buffers=512MB",
+    "max_wal_size=4GB",
+];
+
+/// A server that answers.
+pub struct Postgres {
+    pub port: u16,
+    /// Where its unix socket lies; `None` when it is reached by TCP alone.
+    pub socket_dir: Option<PathBuf>,
+    /// Where `psql` and `pgbench` of its own version lie; `None` when they are looked for on the path.
+    pub bin_dir: Option<PathBuf>,
+    /// The libpq variables (`PGHOST` and so on) that lead a client to it. They can hold a password: never print them.
+    environment: Vec<(&'static str, String)>,
+    /// What goes before `psql`, for a server in a container.
+    client: Vec<String>,
+    // Order matters: the server stops before its folder is removed.
+    leash: Option<Leash>,
+    _scratch: Option<Scratch>,
+}
+
+impl Postgres {
+    /// Finds or starts a server and waits until it answers.
+    ///
+    /// # Errors
+    /// When none can be had: what was tried and what to do. When `SIGIL_TEST_POSTGRES_URL` is set and does not
+    /// answer: nothing else is tried, because somebody asked for that one.
+    pub fn start() -> Result<Self> {
+        if let Ok(url) = std::env::var(URL) {
+            return address::connect(&url)?
+                .ready()
+                .with_context(|| format!("the server in {URL}"));
+        }
+        let mut tried = vec![];
+        let found = programs::find().context("no server programs found");
+        match found
+            .or_else(|none| programs::install().context(none))
+            .and_then(|bin_dir| local::start(&bin_dir))
+        {
+            Ok(postgres) => return postgres.ready(),
+            Err(error) => tried.push(format!("{error:#}")),
+        }
+        match container::start() {
+            Ok(postgres) => return postgres.ready(),
+            Err(error) => tried.push(format!("{error:#}")),
+        }
+        Err(anyhow!(
+            "no Postgres to be had ({}): install PostgreSQL 15 or newer, or set {URL}=postgres://user@host:port/database",
+            tried.join("; ")
+        ))
+    }
+
+    /// Runs SQL and gives back what it printed: one line per row, columns between `|`.
+    pub fn psql(&self, sql: &str) -> Result<String> {
+        let psql = self.program("psql");
+        let mut command = match self.client.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg("psql");
+                command
+            }
+            None => Command::new(psql),
+        };
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        process::read(command.envs(self.environment.clone()))
+    }
+
+    /// What the example `bench` reads. `SIGIL_BENCH_PGBENCH` is absent when there is no pgbench.
+    pub fn bench_environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = self.environment.clone();
+        let host = environment
+            .iter()
+            .find(|(name, _)| *name == "PGHOST")
+            .map(|(_, host)| host.clone());
+        let socket = self.socket_dir.as_ref().map(|dir| dir.display().to_string());
+        environment.push(("SIGIL_BENCH_POSTGRES_SOCKET", socket.or(host).unwrap_or_default()));
+        environment.push(("SIGIL_BENCH_POSTGRES_PORT", self.port.to_string()));
+        let pgbench = self.program("pgbench");
+        if process::answers(Command::new(&pgbench).arg("--version")) {
+            environment.push(("SIGIL_BENCH_PGBENCH", pgbench.display().to_string()));
+        }
+        environment
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.bin_dir
+            .as_ref()
+            .map_or_else(|| PathBuf::from(name), |dir| dir.join(name))
+    }
+
+    fn ready(self) -> Result<Self> {
+        let begin = Instant::now();
+        loop {
+            let Err(error) = self.psql("select 1") else {
+                return Ok(self);
+            };
+            if let Some(log) = self.leash.as_ref().and_then(Leash::last_words) {
+                bail!("Postgres ended before it answered:\n{log}");
+            }
+            if self.leash.is_none() || begin.elapsed() > PATIENCE {
+                return Err(error.context("Postgres does not answer"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Who a server runs as: Postgres refuses to run as root.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// Ordinary accounts that a machine may have, the fitting one first.
+const ORDINARY: [&str; 2] = ["postgres", "nobody"];
+
+/// Our own account, or an ordinary one in its stead.
+#[derive(Clone, Copy, Debug)]
+pub struct Account(Option<(u32, u32)>);
+
+impl Account {
+    /// Whoever runs us.
+    pub fn ours() -> Self {
+        Self(None)
+    }
+
+    /// Whoever runs us, unless that is root: then an ordinary account.
+    pub fn ordinary() -> Result<Self> {
+        if !is_root() {
+            return Ok(Self::ours());
+        }
+        let known = ORDINARY
+            .iter()
+            .find_map(|name| Some((id("-u", name)?, id("-g", name)?)));
+        let account =
+            known.context("we are root, which Postgres refuses, and there is no account postgres or nobody")?;
+        Ok(Self(Some(account)))
+    }
+
+    /// Makes the command run as this account, without the groups of ours.
+    pub fn assume<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        match self.0 {
+            Some((user, group)) => command.uid(user).gid(group),
+            None => command,
+        }
+    }
+
+    /// Hands a file or folder over to this account.
+    pub fn own(&self, path: &Path) -> Result<()> {
+        let Some((user, group)) = self.0 else { return Ok(()) };
+        std::os::unix::fs::chown(path, Some(user), Some(group))
+            .with_context(|| format!("cannot give {} to the account that runs Postgres", path.display()))
+    }
+}
+
+/// Whether we may do anything on this machine.
+pub fn is_root() -> bool {
+    process::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+fn id(what: &str, name: &str) -> Option<u32> {
+    process::read(Command::new("id").args([what, name]))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_account_is_never_root() {
+        let account = Account::ordinary().unwrap();
+        let id = process::read(account.assume(Command::new("id").arg("-u"))).unwrap();
+        assert_ne!(id.trim(), "0");
+    }
+}
