@@ -1,1 +1,43 @@
-//! Sequencing, group commit, the fjall store, encryption at rest, keys, recovery and the feed.
+//! The ledger: sequencing, group commit, the store, encryption at rest, keys, recovery and the feed.
+//!
+//! A record goes through these files in order: [`Handle`] takes it and `prepare` makes a draft of it beside the
+//! sequencer; `sequencer` (one thread, the only one that decides) asks `domain`, stamps and hashes; `signer` signs on all
+//! cores; `committer` extends the trees, writes one encrypted block and its index keys in one fsynced fjall batch,
+//! updates HEAD, and only then answers. Opening a log runs `recovery`, which folds the same state through the same
+//! function as a live commit.
+
+mod block;
+mod cipher;
+mod clock;
+mod committer;
+mod compare;
+mod disclosure;
+mod engine;
+mod entropy;
+mod error;
+mod handle;
+mod head;
+mod index;
+mod init;
+mod journal;
+mod keyring;
+mod lock;
+mod prepare;
+mod probe;
+mod recent;
+mod recovery;
+mod rotate;
+mod scopes;
+mod sequencer;
+mod signer;
+mod store;
+mod timelines;
+
+pub use block::{StoredRecord, TimelineEntry};
+pub use clock::{Clock, Reading, SystemClock};
+pub use entropy::fresh_id;
+pub use error::Error;
+pub use handle::{Config, Handle};
+pub use init::{Created, Init, create};
+pub use keyring::KeySource;
+pub use rotate::read_root_key;

@@ -53,12 +53,14 @@
 //! is decoded or rebuilt is only trusted once its (size, root) equals a signed one.
 
 mod edge;
+mod entry;
 mod error;
 mod frontier;
 mod node;
 mod tile;
 
 pub use edge::Edge;
+pub use entry::{log_entry, timeline_entry};
 pub use error::Error;
 pub use frontier::Frontier;
 pub use node::{EMPTY_ROOT, Node, hash_children, hash_leaf};

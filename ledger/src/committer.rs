@@ -1,0 +1,269 @@
+//! The last stage of an append: trees, encryption, one fsynced batch, HEAD, and then the answers.
+//!
+//! Crash points, in order:
+//! 1. before the batch commits: nothing of it is durable but perhaps new scope keys, which nobody uses; recovery sees the
+//!    log as before.
+//! 2. after the batch, before HEAD: the records are durable and unanswered; recovery finds the store ahead of HEAD, which
+//!    is the normal case, and keeps them. A client that asks again gets the receipt.
+//! 3. after HEAD, before the answers: the same, and HEAD agrees.
+
+use crate::Error;
+use crate::block;
+use crate::disclosure;
+use crate::engine::{Outcome, Request, Shared, Tip};
+use crate::head::HeadFile;
+use crate::probe::Step;
+use crate::sequencer::Verdict;
+use crate::signer::{Signed, SignedBatch};
+use crate::store::name;
+use crate::timelines::Timelines;
+use fjall::OwnedWriteBatch;
+use ledger_client::{Committed, Receipt};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tlog::{Edge, FullTile};
+
+/// How long the newest HEAD slot may stay unsynced.
+const HEAD_SYNC: Duration = Duration::from_secs(1);
+/// How long an idempotency key makes a retry safe.
+const GUARD_MICROS: i64 = 24 * 3_600 * 1_000_000;
+
+/// The committer's own state: nobody else may touch it.
+pub(crate) struct Committer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) head: HeadFile,
+    pub(crate) edge: Edge,
+    pub(crate) timelines: Timelines,
+    pub(crate) synced: Instant,
+}
+
+impl Committer {
+    /// Commits batches in order until no more come, then closes the log in order.
+    pub(crate) fn run(mut self, batches: &Receiver<SignedBatch>) {
+        loop {
+            match batches.recv_timeout(HEAD_SYNC) {
+                Ok(batch) => self.take(batch),
+                Err(RecvTimeoutError::Timeout) => self.sync_head(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if !self.shared.is_poisoned() {
+            let closed = self.shared.store.flush().and_then(|()| self.head.close());
+            if let Err(error) = closed {
+                tracing::error!(%error, "the log was not closed in order; the next start checks it");
+            }
+        }
+    }
+
+    fn take(&mut self, (batch, records): SignedBatch) {
+        if let Some(reason) = self.shared.poison() {
+            let unavailable = || ledger_client::Error::Unavailable { reason: reason.clone() };
+            return answer_failed(batch.waiting, |_| unavailable());
+        }
+        let mut durable = Durability::Untouched;
+        match self.commit(&records, batch.snapshot.as_deref(), &mut durable) {
+            Ok(()) => {
+                self.publish(&records);
+                answer(batch.waiting, &records);
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::error!(%reason, durability = ?durable, "a commit failed: the log is opened again before the next append");
+                self.shared.set_poison(reason.clone());
+                answer_failed(batch.waiting, |signed| {
+                    match (durable, signed.and_then(|at| records.get(at))) {
+                        (Durability::Unknown, Some(record)) => ledger_client::Error::CommitUnknown {
+                            id: *record.prepared.draft.id(),
+                            reason: reason.clone(),
+                        },
+                        _ => ledger_client::Error::Unavailable { reason: reason.clone() },
+                    }
+                });
+            }
+        }
+        if self.synced.elapsed() >= HEAD_SYNC {
+            self.sync_head();
+        }
+    }
+
+    fn commit(&mut self, records: &[Signed], snapshot: Option<&[u8]>, durable: &mut Durability) -> Result<(), Error> {
+        if records.is_empty() && snapshot.is_none() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut batch = shared.store.batch();
+        if !records.is_empty() {
+            self.put_records(records, &mut batch)?;
+        }
+        if let Some(snapshot) = snapshot {
+            let sealed = shared.seal("meta", name::SNAPSHOT.as_bytes(), snapshot)?;
+            batch.insert(&shared.store.meta, name::SNAPSHOT, sealed);
+        }
+        batch.insert(&shared.store.meta, name::USES, shared.data_key_uses().to_be_bytes());
+        shared.probe.at(Step::Commit)?;
+        // From here on the outcome is unknown until the log is opened again: an error may have been applied.
+        *durable = Durability::Unknown;
+        batch.commit()?;
+        shared.probe.at(Step::AfterCommit)?;
+        if let Some(last) = records.last() {
+            shared.probe.at(Step::Head)?;
+            self.head.advance(last.offset + 1, last.hash)?;
+        }
+        Ok(())
+    }
+
+    fn put_records(&mut self, records: &[Signed], batch: &mut OwnedWriteBatch) -> Result<(), Error> {
+        let Some(first) = records.first() else { return Ok(()) };
+        let store = &self.shared.store;
+        let mut tiles = Vec::new();
+        let mut block = block::Writer::new();
+        let mut completed = Vec::new();
+        for record in records {
+            self.edge.append(record.leaf, &mut tiles);
+            block.record(&record.bytes);
+            for key in &record.prepared.timeline_keys {
+                completed.clear();
+                let position = self
+                    .timelines
+                    .append(store, *key, record.timeline_leaf, &mut completed)?;
+                block.timeline(position);
+                completed.iter().for_each(|node| block.node(node));
+            }
+            batch.insert(&store.ids, record.prepared.id_key, record.offset.to_be_bytes());
+            if let Some(guard) = record.prepared.guard_key {
+                let expires = record.ts.micros() + GUARD_MICROS;
+                batch.insert(
+                    &store.guards,
+                    guard,
+                    [expires.to_be_bytes(), record.offset.to_be_bytes()].concat(),
+                );
+            }
+        }
+        let key = first.offset.to_be_bytes();
+        batch.insert(&store.log, key, self.shared.seal("log", &key, &block.finish())?);
+        for (key, frontier) in self.timelines.take_changed() {
+            batch.insert(&store.heads, key, frontier);
+        }
+        for FullTile { id, nodes } in tiles {
+            batch.insert(
+                &store.tree,
+                id.key(),
+                nodes.iter().flat_map(|node| *node.as_bytes()).collect::<Vec<u8>>(),
+            );
+        }
+        self.put_disclosures(records, batch)?;
+        let last = records.last().unwrap_or(first);
+        let tip = Tip {
+            size: last.offset + 1,
+            hash: last.hash,
+            root: *self.edge.root().as_bytes(),
+            ts: last.ts,
+        };
+        batch.insert(&store.meta, name::TIP, tip.encode());
+        self.shared.stage_tip(tip);
+        self.timelines.trim();
+        Ok(())
+    }
+
+    /// Encrypts the sealed values of the batch. New scope keys are durable before anything is stored under them.
+    fn put_disclosures(&self, records: &[Signed], batch: &mut OwnedWriteBatch) -> Result<(), Error> {
+        if records.iter().all(|record| record.prepared.scopes.is_empty()) {
+            return Ok(());
+        }
+        let mut scopes = self.shared.scopes();
+        for record in records {
+            let prepared = &record.prepared;
+            let found = prepared
+                .scopes
+                .iter()
+                .map(|scope| scopes.find_or_create(*scope, record.offset, self.shared.cipher()));
+            let keys = found.collect::<Result<Vec<_>, Error>>()?;
+            let cipher = disclosure::cipher(&self.shared.preparer.log, &keys);
+            for opening in prepared.draft.openings() {
+                let draft = &prepared.draft;
+                let key = self
+                    .shared
+                    .preparer
+                    .index
+                    .disclosure(draft.tenant(), draft.id(), &opening.pointer);
+                batch.insert(
+                    &self.shared.store.disclosures,
+                    key,
+                    disclosure::seal(&cipher, &key, opening)?,
+                );
+            }
+        }
+        self.shared.probe.at(Step::Scopes)?;
+        scopes.sync()
+    }
+
+    fn publish(&self, records: &[Signed]) {
+        if records.is_empty() {
+            return;
+        }
+        self.shared
+            .recent
+            .extend(records.iter().map(|record| (record.offset, Arc::clone(&record.bytes))));
+        self.shared.publish_tip();
+    }
+
+    fn sync_head(&mut self) {
+        self.synced = Instant::now();
+        if let Err(error) = self.head.sync() {
+            tracing::error!(%error, "HEAD could not be synced");
+            self.shared.set_poison(error.to_string());
+        }
+    }
+}
+
+/// What is known about a batch whose commit failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// Nothing of it was written.
+    Untouched,
+    /// It may have been written.
+    Unknown,
+}
+
+fn answer(waiting: Vec<(Request, Vec<Verdict>)>, records: &[Signed]) {
+    for (request, verdicts) in waiting {
+        let outcome = |verdict| match verdict {
+            Verdict::Decided(outcome) => outcome,
+            Verdict::Stamped(at) => records
+                .get(at)
+                .map_or(Outcome::Failed(lost()), |record| Outcome::New(receipt(record))),
+        };
+        // The client may have gone; the records stay.
+        let _gone = request.reply.send(verdicts.into_iter().map(outcome).collect());
+    }
+}
+
+fn answer_failed(waiting: Vec<(Request, Vec<Verdict>)>, error: impl Fn(Option<usize>) -> ledger_client::Error) {
+    for (request, verdicts) in waiting {
+        let outcome = |verdict| match verdict {
+            // A refusal needs no disk; a known record may lie in the failed batch.
+            Verdict::Decided(Outcome::Failed(refusal)) => Outcome::Failed(refusal),
+            Verdict::Decided(_) => Outcome::Failed(error(None)),
+            Verdict::Stamped(at) => Outcome::Failed(error(Some(at))),
+        };
+        let _gone = request.reply.send(verdicts.into_iter().map(outcome).collect());
+    }
+}
+
+fn receipt(record: &Signed) -> Receipt {
+    Receipt {
+        committed: Committed {
+            offset: record.offset,
+            bytes: Arc::clone(&record.bytes),
+        },
+        id: *record.prepared.draft.id(),
+        hash: record.hash,
+        replayed: false,
+        sealed_unchecked: false,
+    }
+}
+
+fn lost() -> ledger_client::Error {
+    ledger_client::Error::Corrupt("a verdict names a record that is not in its batch".to_owned())
+}

@@ -1,0 +1,339 @@
+//! One opened log: its threads, and what they share.
+//!
+//! An engine lives from opening to closing or to the first failed commit. A failed one still reads; it is replaced as a
+//! whole, because only recovery knows what is on the disk.
+
+use crate::cipher::Cipher;
+use crate::clock::Clock;
+use crate::committer::Committer;
+use crate::handle::Config;
+use crate::index::Key;
+use crate::keyring::Keyring;
+use crate::prepare::{Prepared, Preparer};
+use crate::probe::Probe;
+use crate::recent::Recent;
+use crate::recovery::{Decoder, Recovered, recover};
+use crate::scopes::Scopes;
+use crate::sequencer::Sequencer;
+use crate::store::Store;
+use crate::timelines::Timelines;
+use crate::{Error, signer, store};
+use ed25519_dalek::SigningKey;
+use ledger_client::Receipt;
+use record::{Draft, Hash, PublicKey, Timestamp};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Batches between two stages: one in work and one ready keep both busy, more would only add delay.
+const STAGE_DEPTH: usize = 2;
+
+/// What the sequencer receives.
+pub(crate) enum Message {
+    /// Records to append.
+    Append(Request),
+    /// Finish what was received and close the log.
+    Stop,
+}
+
+/// Records of one caller, with a place for the answers. Never split over two commits.
+pub(crate) struct Request {
+    pub(crate) records: Vec<Prepared>,
+    pub(crate) bytes: usize,
+    pub(crate) reply: oneshot::Sender<Vec<Outcome>>,
+}
+
+/// What became of one record.
+pub(crate) enum Outcome {
+    /// It is committed.
+    New(Receipt),
+    /// The id or the guard stands for the record at this offset, which is committed.
+    Existing {
+        /// Where the record is.
+        offset: u64,
+        /// Whether the guard led there, not the id.
+        by_guard: bool,
+        /// What was asked for now, to be compared.
+        draft: Box<Draft>,
+    },
+    /// It is not committed, or that is unknown.
+    Failed(ledger_client::Error),
+}
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tip {
+    pub(crate) size: u64,
+    pub(crate) hash: Hash,
+    pub(crate) root: [u8; 32],
+    pub(crate) ts: Timestamp,
+}
+
+impl Tip {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        [
+            &self.size.to_be_bytes()[..],
+            self.hash.as_bytes(),
+            &self.root,
+            &self.ts.micros().to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (size, rest) = bytes.split_first_chunk::<8>()?;
+        let (hash, rest) = rest.split_first_chunk::<32>()?;
+        let (root, ts) = rest.split_first_chunk::<32>()?;
+        let ts = Timestamp::from_micros(i64::from_be_bytes(ts.try_into().ok()?))?;
+        Some(Self {
+            size: u64::from_be_bytes(*size),
+            hash: Hash::from(*hash),
+            root: *root,
+            ts,
+        })
+    }
+}
+
+/// What the threads of an engine and its readers share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) preparer: Arc<Preparer>,
+    pub(crate) store: Store,
+    pub(crate) recent: Recent,
+    pub(crate) probe: Probe,
+    ciphers: Vec<Cipher>,
+    data_key_uses: AtomicU64,
+    keyring: Mutex<Keyring>,
+    scopes: Mutex<Scopes>,
+    /// The tip of the batch being committed, and the published one.
+    staged: Mutex<Option<Tip>>,
+    tip: RwLock<Option<Tip>>,
+    committed: watch::Sender<u64>,
+    poison: OnceLock<String>,
+}
+
+/// An opened log with its threads.
+pub(crate) struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    requests: mpsc::UnboundedSender<Message>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What an engine is opened with.
+pub(crate) struct Opening {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) preparer: Arc<Preparer>,
+    pub(crate) keyring: Keyring,
+    pub(crate) committed: watch::Sender<u64>,
+    pub(crate) probe: Probe,
+}
+
+impl Engine {
+    /// Recovers the log and starts its threads.
+    pub(crate) fn open(opening: Opening) -> Result<Self, Error> {
+        let Opening {
+            config,
+            clock,
+            preparer,
+            mut keyring,
+            committed,
+            probe,
+        } = opening;
+        let Recovered {
+            store,
+            head,
+            state,
+            edge,
+            tip,
+            uses,
+        } = recover(&config, &keyring)?;
+        if uses >= config.data_key_values {
+            keyring.secrets.add_data_key()?;
+            keyring.store()?;
+        }
+        let uses = if uses >= config.data_key_values { 0 } else { uses };
+        let ciphers = keyring.ciphers();
+        let scopes = Scopes::open(&config.scopes_path(), &ciphers, true)?;
+        if !scopes.damaged().is_empty() {
+            tracing::error!(slots = ?scopes.damaged(), "scope keys are damaged: their sealed values cannot be opened");
+        }
+        committed.send_replace(state.size());
+        let shared = Arc::new(Shared {
+            recent: Recent::default(),
+            data_key_uses: AtomicU64::new(uses),
+            keyring: Mutex::new(keyring),
+            scopes: Mutex::new(scopes),
+            staged: Mutex::new(None),
+            tip: RwLock::new(tip),
+            poison: OnceLock::new(),
+            config,
+            clock,
+            preparer,
+            store,
+            probe,
+            ciphers,
+            committed,
+        });
+        let sequencer = Sequencer::new(Arc::clone(&shared), state, &*shared.clock);
+        let committer = Committer {
+            shared: Arc::clone(&shared),
+            head,
+            edge,
+            timelines: Timelines::default(),
+            synced: Instant::now(),
+        };
+        Self::start(shared, sequencer, committer)
+    }
+
+    fn start(shared: Arc<Shared>, sequencer: Sequencer, committer: Committer) -> Result<Self, Error> {
+        let (requests, received) = mpsc::unbounded_channel();
+        let (stamped, to_sign) = sync_channel(STAGE_DEPTH);
+        let (signed, to_commit) = sync_channel(STAGE_DEPTH);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(shared.config.signers)
+            .thread_name(|n| format!("sigil-sign-{n}"));
+        let pool = pool.build().map_err(|error| Error::Store(error.to_string()))?;
+        let threads = vec![
+            spawn("sigil-sequence", move || sequencer.run(received, &stamped))?,
+            spawn("sigil-signer", move || signer::run(&pool, &to_sign, &signed))?,
+            spawn("sigil-commit", move || committer.run(&to_commit))?,
+        ];
+        Ok(Self {
+            shared,
+            requests,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Hands a request to the sequencer; gives it back when the engine has stopped.
+    pub(crate) fn send(&self, request: Request) -> Result<(), Request> {
+        self.requests
+            .send(Message::Append(request))
+            .map_err(|refused| match refused.0 {
+                Message::Append(request) => request,
+                Message::Stop => unreachable!("an append was sent"),
+            })
+    }
+
+    /// Commits what was received, closes the log, and waits for the threads to end.
+    pub(crate) fn stop(&self) {
+        // The sequencer may have ended already, after a failed commit.
+        let _ended = self.requests.send(Message::Stop);
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the ledger panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread
+        .spawn(run)
+        .map_err(|error| Error::Store(format!("a thread could not be started: {error}")))
+}
+
+impl Shared {
+    /// Encrypts a value under the current data key and counts it.
+    pub(crate) fn seal(&self, keyspace: &str, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Error> {
+        self.data_key_uses.fetch_add(1, Ordering::Relaxed);
+        self.cipher().seal(keyspace, key, value)
+    }
+
+    /// What decrypts the store.
+    pub(crate) fn decoder(&self) -> Decoder<'_> {
+        Decoder {
+            store: &self.store,
+            ciphers: &self.ciphers,
+        }
+    }
+
+    /// The cipher of the current data key.
+    pub(crate) fn cipher(&self) -> &Cipher {
+        self.ciphers.last().expect("a keyring has at least one data key")
+    }
+
+    /// Values that the current data key has encrypted.
+    pub(crate) fn data_key_uses(&self) -> u64 {
+        self.data_key_uses.load(Ordering::Relaxed)
+    }
+
+    /// The secret half of a public key, when this ledger holds it.
+    pub(crate) fn signing_key(&self, key: &PublicKey) -> Option<SigningKey> {
+        self.keyring().secrets.signing_key(key)
+    }
+
+    pub(crate) fn keyring(&self) -> MutexGuard<'_, Keyring> {
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn scopes(&self) -> MutexGuard<'_, Scopes> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The offset that a guard stands for, unless it has expired.
+    pub(crate) fn guard(&self, key: &Key, now: Timestamp) -> Result<Option<u64>, Error> {
+        let Some(value) = self.store.guards.get(key)? else {
+            return Ok(None);
+        };
+        let (expires, offset) = value
+            .split_at_checked(8)
+            .ok_or_else(|| Error::corrupt("keyspace guards", "a guard is too short"))?;
+        let expires = store::read_u64("guards", expires)?;
+        let live = u64::try_from(now.micros()).is_ok_and(|now| now < expires);
+        Ok(if live {
+            Some(store::read_u64("guards", offset)?)
+        } else {
+            None
+        })
+    }
+
+    /// Why nothing is written any more; `None` while all is well.
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.poison.get().cloned()
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poison.get().is_some()
+    }
+
+    pub(crate) fn set_poison(&self, reason: String) {
+        // The first reason counts.
+        let _later = self.poison.set(reason);
+    }
+
+    /// The published end of the log; `None` when it is empty.
+    pub(crate) fn tip(&self) -> Option<Tip> {
+        *self.tip.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of records that are durable and published.
+    pub(crate) fn committed_size(&self) -> u64 {
+        self.tip().map_or(0, |tip| tip.size)
+    }
+
+    pub(crate) fn stage_tip(&self, tip: Tip) {
+        *self.staged.lock().unwrap_or_else(PoisonError::into_inner) = Some(tip);
+    }
+
+    /// Publishes the staged tip; its batch is durable.
+    pub(crate) fn publish_tip(&self) {
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(tip) = staged {
+            *self.tip.write().unwrap_or_else(PoisonError::into_inner) = Some(tip);
+            self.committed.send_replace(tip.size);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The in-process ledger: what the other rooms hold, cheap to clone.
+//!
+//! It admits requests within a budget of bytes (back-pressure: a request waits, then is refused), prepares records on the
+//! caller's thread, and replaces an engine whose commit failed by opening the log again.
+
+mod read;
+mod revive;
+
+use crate::clock::{Clock, SystemClock};
+use crate::compare::{self, Verdict};
+use crate::engine::{Engine, Opening, Outcome, Request};
+use crate::keyring::Keyring;
+use crate::lock::DirectoryLock;
+use crate::prepare::{Prepared, Preparer};
+use crate::probe::Probe;
+use crate::{Error, KeySource, disclosure, recovery};
+use domain::Catalogue;
+use domain::state::Authority;
+use ledger_client::{Append, Committed, Head, LedgerClient, Pending, Receipt};
+use record::{Draft, NewRecord, Opening as Disclosure, Place, Record, RecordId, Tenant};
+use revive::Slot;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+/// Bytes that one permit of the queue stands for.
+const PERMIT_BYTES: usize = 1_024;
+/// Records and bytes of one request to the sequencer; a larger call is split.
+const REQUEST_RECORDS: usize = 64;
+const REQUEST_BYTES: usize = 256 * 1_024;
+
+/// How a log is opened. Every limit has a default ([`Config::new`]).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The log's directory.
+    pub data_dir: PathBuf,
+    /// The key-encryption key.
+    pub key: KeySource,
+    /// Bytes of records that may be on their way to the disk. Default 64 MiB.
+    pub queue_bytes: usize,
+    /// How long a request waits for room in the queue, in milliseconds. Default 5,000.
+    pub queue_wait_ms: u64,
+    /// Threads that sign. Default: the cores of the machine.
+    pub signers: usize,
+    /// Bytes of the store's block cache. Default 64 MiB.
+    pub cache_bytes: u64,
+    /// Records between two snapshots of the folded state. Default 16,384.
+    pub snapshot_every: u64,
+    /// A jump of the wall clock beyond this many seconds is refused. Default 300.
+    pub max_clock_jump_s: u32,
+    /// Values that one data key encrypts before the next start takes a new one. Default 2^31.
+    pub data_key_values: u64,
+}
+
+impl Config {
+    /// The defaults for the log in `data_dir`, opened with `key`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>, key: KeySource) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            key,
+            queue_bytes: 64 * 1_024 * 1_024,
+            queue_wait_ms: 5_000,
+            signers: std::thread::available_parallelism().map_or(2, usize::from),
+            cache_bytes: 64 * 1_024 * 1_024,
+            snapshot_every: 16_384,
+            max_clock_jump_s: 300,
+            data_key_values: 1 << 31,
+        }
+    }
+
+    pub(crate) fn head_path(&self) -> PathBuf {
+        self.data_dir.join("HEAD")
+    }
+
+    pub(crate) fn keyring_path(&self) -> PathBuf {
+        self.data_dir.join("keyring")
+    }
+
+    pub(crate) fn scopes_path(&self) -> PathBuf {
+        self.data_dir.join("scopes")
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.data_dir.join("fjall")
+    }
+
+    pub(crate) fn aside_path(&self) -> PathBuf {
+        self.data_dir.join("journals-aside")
+    }
+}
+
+/// An open log. Clones share it; the last one to go closes it.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    clock: Arc<dyn Clock>,
+    pub(crate) preparer: Arc<Preparer>,
+    queue: Arc<Semaphore>,
+    committed: watch::Sender<u64>,
+    slot: RwLock<Slot>,
+    reviving: Mutex<()>,
+    probe: Probe,
+    // Declared last: the directory is free only after the engine has closed.
+    _lock: DirectoryLock,
+}
+
+impl Handle {
+    /// Opens the log in `config.data_dir`: recovers it, compares it with HEAD and starts its threads. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], [`Error::InUse`], [`Error::Key`], [`Error::WrongKey`], [`Error::FormatTooNew`],
+    /// [`Error::LogBehind`], [`Error::Corrupt`] or an I/O error. A log is never created here.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        Self::open_with(config, Arc::new(SystemClock), Probe::default())
+    }
+
+    /// Opens a log with another clock.
+    ///
+    /// # Errors
+    /// As [`Handle::open`].
+    pub fn open_with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Self::open_with(config, clock, Probe::default())
+    }
+
+    pub(crate) fn open_with(config: Config, clock: Arc<dyn Clock>, probe: Probe) -> Result<Self, Error> {
+        if !config.keyring_path().exists() {
+            return Err(Error::Absent(config.data_dir));
+        }
+        let lock = DirectoryLock::acquire(&config.data_dir)?;
+        let keyring = Keyring::open(&config.keyring_path(), &config.key)?;
+        let (log, index) = (keyring.log.clone(), keyring.index());
+        let preparer = Arc::new(Preparer {
+            log,
+            index,
+            catalogue: Catalogue::builtin(),
+        });
+        let (committed, _) = watch::channel(0);
+        let opening = Opening {
+            config: config.clone(),
+            clock: Arc::clone(&clock),
+            preparer: Arc::clone(&preparer),
+            keyring,
+            committed: committed.clone(),
+            probe: probe.clone(),
+        };
+        let engine = Arc::new(Engine::open(opening)?);
+        let queue = Arc::new(Semaphore::new(config.queue_bytes / PERMIT_BYTES));
+        let (slot, reviving) = (RwLock::new(Slot::Running(engine)), Mutex::new(()));
+        let inner = Inner {
+            config,
+            clock,
+            preparer,
+            queue,
+            committed,
+            slot,
+            reviving,
+            probe,
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The log's origin.
+    #[must_use]
+    pub fn origin(&self) -> &record::Origin {
+        &self.inner.preparer.log
+    }
+
+    /// A key for another purpose, derived from the log's index key; the same at every start.
+    #[must_use]
+    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        self.inner.preparer.index.derive(purpose)
+    }
+
+    /// Finishes what was received, closes the log in order, and refuses everything after. Blocks.
+    pub fn close(&self) {
+        let slot = std::mem::replace(
+            &mut *self.inner.slot.write().unwrap_or_else(PoisonError::into_inner),
+            Slot::Closed,
+        );
+        if let Slot::Running(engine) = slot {
+            engine.stop();
+        }
+    }
+
+    /// Appends a record on the ledger's own authority.
+    pub(crate) async fn append_own(&self, record: NewRecord) -> Result<Receipt, ledger_client::Error> {
+        let prepared = self.inner.preparer.prepare(record, Authority::Ledger, None)?;
+        one(self.submit(vec![prepared]).await?)
+    }
+
+    async fn append_one(&self, append: Append) -> Result<Receipt, ledger_client::Error> {
+        let prepared = self
+            .inner
+            .preparer
+            .prepare(append.record, Authority::Caller, append.guard.as_ref())?;
+        one(self.submit(vec![prepared]).await?)
+    }
+
+    async fn append_all(&self, records: Vec<NewRecord>) -> Vec<Result<Receipt, ledger_client::Error>> {
+        let mut results: Vec<Option<Result<Receipt, ledger_client::Error>>> = vec![None; records.len()];
+        let mut groups = Vec::new();
+        let (mut group, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for ((at, record), result) in records.into_iter().enumerate().zip(&mut results) {
+            match self.inner.preparer.prepare(record, Authority::Caller, None) {
+                Err(error) => *result = Some(Err(error)),
+                Ok(prepared) => {
+                    bytes += prepared.draft.size_bound();
+                    group.push(prepared);
+                    places.push(at);
+                }
+            }
+            if group.len() >= REQUEST_RECORDS || bytes >= REQUEST_BYTES {
+                groups.push((std::mem::take(&mut places), self.submit(std::mem::take(&mut group))));
+                bytes = 0;
+            }
+        }
+        groups.push((places, self.submit(group)));
+        let (places, submits): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
+        for (places, outcomes) in places.into_iter().zip(futures_util::future::join_all(submits).await) {
+            let outcomes = outcomes.unwrap_or_else(|error| vec![Err(error); places.len()]);
+            for (at, outcome) in places.into_iter().zip(outcomes) {
+                if let Some(result) = results.get_mut(at) {
+                    *result = Some(outcome);
+                }
+            }
+        }
+        let missing = || ledger_client::Error::Corrupt("a record of the request got no answer".to_owned());
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|| Err(missing())))
+            .collect()
+    }
+
+    /// Sends prepared records to the sequencer and waits for their commit.
+    async fn submit(
+        &self,
+        records: Vec<Prepared>,
+    ) -> Result<Vec<Result<Receipt, ledger_client::Error>>, ledger_client::Error> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = records.iter().map(|prepared| prepared.draft.size_bound()).sum();
+        let _room = self.admit(bytes).await?;
+        let engine = self.engine().await?;
+        let first = records
+            .first()
+            .map_or(RecordId::new(0, [0; 10]), |prepared| *prepared.draft.id());
+        let (reply, answer) = oneshot::channel();
+        let stopped = || ledger_client::Error::Unavailable {
+            reason: "the ledger is closing".to_owned(),
+        };
+        engine.send(Request { records, bytes, reply }).map_err(|_| stopped())?;
+        let Ok(outcomes) = answer.await else {
+            return Err(ledger_client::Error::CommitUnknown {
+                id: first,
+                reason: "the ledger stopped".to_owned(),
+            });
+        };
+        let mut results = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            results.push(self.resolve(&engine, outcome).await);
+        }
+        Ok(results)
+    }
+
+    /// Room in the queue, or a refusal after the configured wait.
+    async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ledger_client::Error> {
+        let permits = u32::try_from(
+            bytes
+                .div_ceil(PERMIT_BYTES)
+                .min(self.inner.config.queue_bytes / PERMIT_BYTES),
+        );
+        let acquire = Arc::clone(&self.inner.queue).acquire_many_owned(permits.unwrap_or(u32::MAX));
+        match tokio::time::timeout(Duration::from_millis(self.inner.config.queue_wait_ms), acquire).await {
+            Ok(Ok(room)) => Ok(room),
+            _ => Err(ledger_client::Error::Overloaded),
+        }
+    }
+
+    /// Turns an outcome into a receipt; a known id is compared with the record that has it.
+    async fn resolve(&self, engine: &Arc<Engine>, outcome: Outcome) -> Result<Receipt, ledger_client::Error> {
+        let (offset, by_guard, draft) = match outcome {
+            Outcome::New(receipt) => return Ok(receipt),
+            Outcome::Failed(error) => return Err(error),
+            Outcome::Existing {
+                offset,
+                by_guard,
+                draft,
+            } => (offset, by_guard, draft),
+        };
+        let shared = Arc::clone(&engine.shared);
+        let existing = move || existing(&shared, offset, &draft);
+        let (verdict, stored) = self.blocking(existing).await?;
+        match verdict {
+            Verdict::Different if by_guard => Err(ledger_client::Error::IdempotencyConflict { offset }),
+            Verdict::Different => Err(ledger_client::Error::IdConflict { id: stored.id, offset }),
+            verdict => Ok(Receipt {
+                committed: Committed {
+                    offset,
+                    bytes: stored.bytes().into(),
+                },
+                id: stored.id,
+                hash: stored.hash,
+                replayed: true,
+                sealed_unchecked: verdict == Verdict::SameUnchecked,
+            }),
+        }
+    }
+}
+
+/// Compares the record at `offset` with what a request asked for.
+fn existing(shared: &crate::engine::Shared, offset: u64, draft: &Draft) -> Result<(Verdict, Record), Error> {
+    let stored = shared.decoder().record(offset)?;
+    let stored =
+        stored.ok_or_else(|| Error::corrupt(format!("the log at offset {offset}"), "an id names a missing record"))?;
+    let stored = recovery::parse(&stored.bytes, offset)?;
+    let found = disclosure::read(&shared.preparer, &shared.store, &shared.scopes(), &stored)?;
+    // A throw-away key and place: only the content of the candidate is looked at.
+    let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let place = Place {
+        offset,
+        seq: 0,
+        prev: None,
+        ts: stored.ts,
+        pub_key: &key.verifying_key().into(),
+    };
+    let candidate = recovery::parse(&draft.stamp(&place).sign(&key), offset)?;
+    Ok((compare::compare(&stored, &found, &candidate, draft.openings()), stored))
+}
+
+fn one(results: Vec<Result<Receipt, ledger_client::Error>>) -> Result<Receipt, ledger_client::Error> {
+    let missing = || ledger_client::Error::Corrupt("a request got no answer".to_owned());
+    results.into_iter().next().unwrap_or_else(|| Err(missing()))
+}
+
+impl LedgerClient for Handle {
+    fn append(&self, append: Append) -> Pending<'_, Receipt> {
+        Box::pin(self.append_one(append))
+    }
+
+    fn append_many(&self, records: Vec<NewRecord>) -> Pending<'_, Vec<Result<Receipt, ledger_client::Error>>> {
+        Box::pin(async { Ok(self.append_all(records).await) })
+    }
+
+    fn create_tenant(&self, tenant: Tenant, name: String) -> Pending<'_, Receipt> {
+        Box::pin(self.append_tenant(tenant, name))
+    }
+
+    fn head(&self) -> Pending<'_, Head> {
+        Box::pin(self.read_head())
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Pending<'_, Vec<Committed>> {
+        Box::pin(self.read_records(from, limit))
+    }
+
+    fn find(&self, tenant: Tenant, id: RecordId) -> Pending<'_, Option<Committed>> {
+        Box::pin(self.find_record(tenant, id))
+    }
+
+    fn open_sealed(&self, tenant: Tenant, id: RecordId) -> Pending<'_, Option<Vec<Disclosure>>> {
+        Box::pin(self.open_record(tenant, id))
+    }
+
+    fn committed(&self) -> watch::Receiver<u64> {
+        self.inner.committed.subscribe()
+    }
+}

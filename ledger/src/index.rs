@@ -1,0 +1,58 @@
+//! Index keys: keyed BLAKE3 over `keyspace || 0x00 || JCS(array)`, so that no key on disk shows a tenant or a person.
+
+use record::{RecordId, Tenant, canonical};
+
+/// An index key.
+pub(crate) type Key = [u8; 32];
+
+/// Makes index keys with the log's index key, which never rotates.
+#[derive(Clone)]
+pub(crate) struct Index {
+    key: zeroize::Zeroizing<[u8; 32]>,
+}
+
+impl Index {
+    pub(crate) const fn new(key: zeroize::Zeroizing<[u8; 32]>) -> Self {
+        Self { key }
+    }
+
+    /// A key derived for another purpose, such as import ids or cursors.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        hasher.update(&*self.key);
+        *hasher.finalize().as_bytes()
+    }
+
+    pub(crate) fn id(&self, tenant: &Tenant, id: &RecordId) -> Key {
+        self.keyed("ids", &[tenant.as_str(), &id.to_string()])
+    }
+
+    /// The key of a timeline; the whole chain has label and target empty.
+    pub(crate) fn timeline(&self, tenant: &Tenant, label: &str, target: &str) -> Key {
+        self.keyed("heads", &[tenant.as_str(), label, target])
+    }
+
+    pub(crate) fn disclosure(&self, tenant: &Tenant, id: &RecordId, pointer: &str) -> Key {
+        self.keyed("disclosures", &[tenant.as_str(), &id.to_string(), pointer])
+    }
+
+    pub(crate) fn guard(&self, tenant: &Tenant, caller: &str, key: &str) -> Key {
+        self.keyed("guards", &[tenant.as_str(), caller, key])
+    }
+
+    pub(crate) fn scope(&self, tenant: &Tenant, label: &str, target: &str) -> Key {
+        self.keyed("scopes", &[tenant.as_str(), label, target])
+    }
+
+    fn keyed(&self, keyspace: &str, parts: &[&str]) -> Key {
+        let mut text = Vec::with_capacity(192);
+        text.extend_from_slice(keyspace.as_bytes());
+        text.push(0);
+        for (at, part) in parts.iter().enumerate() {
+            text.push(if at == 0 { b'[' } else { b',' });
+            canonical::write_string(part, &mut text);
+        }
+        text.push(b']');
+        *blake3::keyed_hash(&self.key, &text).as_bytes()
+    }
+}

@@ -1,0 +1,129 @@
+//! The store: keyspaces of fjall and their batches. The only file that knows fjall's API besides `inspect`.
+//!
+//! One batch per group commit, one `SyncAll` per batch. A failed commit poisons the store: whether it was applied is
+//! unknown until the log is opened again, so nothing is written after it.
+
+use crate::Error;
+use crate::index::Key;
+use fjall::config::CompressionPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use std::path::Path;
+use tlog::TileId;
+
+const MIB: u64 = 1_024 * 1_024;
+
+/// The keyspaces of one log.
+#[derive(Clone)]
+pub(crate) struct Store {
+    db: Database,
+    pub(crate) log: Keyspace,
+    pub(crate) ids: Keyspace,
+    pub(crate) heads: Keyspace,
+    pub(crate) tree: Keyspace,
+    pub(crate) disclosures: Keyspace,
+    pub(crate) guards: Keyspace,
+    pub(crate) meta: Keyspace,
+}
+
+/// Names in `meta`.
+pub(crate) mod name {
+    /// The folded state at some offset, encrypted.
+    pub(crate) const SNAPSHOT: &str = "snapshot";
+    /// Size, hash of the last record and tree root: `u64 BE || 32 || 32`.
+    pub(crate) const TIP: &str = "tip";
+    /// Values that the current data key has encrypted: `u64 BE`.
+    pub(crate) const USES: &str = "data-key-uses";
+    /// Version of the formats in the store: `u64 BE`.
+    pub(crate) const FORMAT: &str = "format";
+}
+
+/// Version of the formats in the store.
+pub(crate) const FORMAT: u64 = 1;
+
+impl Store {
+    /// Opens the store in `dir`, creating its keyspaces in a new one.
+    pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, Error> {
+        let db = Database::builder(dir)
+            .cache_size(cache_bytes)
+            .worker_threads(2)
+            .max_journaling_size(64 * MIB)
+            // Blocks are encrypted already; compressing them again costs time and saves nothing.
+            .journal_compression(CompressionType::None)
+            .open()?;
+        let keyspace = |name: &str, memtable: u64| {
+            let options = || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(memtable)
+                    .data_block_compression_policy(CompressionPolicy::disabled())
+            };
+            db.keyspace(name, options)
+        };
+        Ok(Self {
+            log: keyspace("log", 32 * MIB)?,
+            ids: keyspace("ids", 16 * MIB)?,
+            heads: keyspace("heads", 16 * MIB)?,
+            tree: keyspace("tree", 4 * MIB)?,
+            disclosures: keyspace("disclosures", 8 * MIB)?,
+            guards: keyspace("guards", 8 * MIB)?,
+            meta: keyspace("meta", 4 * MIB)?,
+            db,
+        })
+    }
+
+    /// A batch whose commit is durable.
+    pub(crate) fn batch(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(PersistMode::SyncAll))
+    }
+
+    /// The block that holds `offset` or the last one before it, with its first offset.
+    pub(crate) fn block_at(&self, offset: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let Some(guard) = self.log.range(..=offset.to_be_bytes()).next_back() else {
+            return Ok(None);
+        };
+        let (key, value) = guard.into_inner()?;
+        Ok(Some((block_key(&key)?, value.to_vec())))
+    }
+
+    /// The last block.
+    pub(crate) fn last_block(&self) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        self.block_at(u64::MAX)
+    }
+
+    /// The offset of the record with this id key.
+    pub(crate) fn id(&self, key: &Key) -> Result<Option<u64>, Error> {
+        self.ids.get(key)?.map(|value| read_u64("ids", &value)).transpose()
+    }
+
+    /// The encoded frontier of the timeline with this key.
+    pub(crate) fn head(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.heads.get(key)?.map(|value| value.to_vec()))
+    }
+
+    /// The 256 nodes of a full tile.
+    pub(crate) fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.tree.get(id.key())?.map(|value| value.to_vec()))
+    }
+
+    /// A value of `meta`.
+    pub(crate) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.meta.get(name)?.map(|value| value.to_vec()))
+    }
+
+    /// Writes everything to tables, so that a clean close leaves little in the journal.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        Ok(self.db.persist(PersistMode::SyncAll)?)
+    }
+}
+
+/// The first offset of a block from its key.
+pub(crate) fn block_key(key: &[u8]) -> Result<u64, Error> {
+    read_u64("log", key)
+}
+
+/// Eight bytes as a number.
+pub(crate) fn read_u64(place: &str, bytes: &[u8]) -> Result<u64, Error> {
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| Error::corrupt(place, "a number has another length than 8 bytes"))?;
+    Ok(u64::from_be_bytes(bytes))
+}
