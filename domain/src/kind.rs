@@ -3,11 +3,10 @@
 //! The schemas are generated from the payload types. The intake schema is what a client sends; in the stored schema a
 //! sealed member is a commitment. A kind that is not in the catalogue is refused.
 
-use crate::payload::{AuditEvent, CanonWrite, Genesis, KeyRotated, TenantCreated};
+use crate::payload::{AuditEvent, CanonWrite, Genesis, KeyRotated, Payload, TenantCreated};
 use crate::validate::Validator;
 use record::intake::EVIDENCE;
 use record::{Code, Fault, Kind, Space};
-use schemars::JsonSchema;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,6 +24,7 @@ pub struct KindSpec {
     pub sealed: Vec<&'static str>,
     intake: Validator,
     stored: Validator,
+    findings: fn(&Value) -> Vec<Fault>,
 }
 
 /// Every kind that this build knows.
@@ -90,13 +90,23 @@ impl KindSpec {
     /// Everything that is wrong with a payload as a client sends it; a sealed member may already be a commitment.
     #[must_use]
     pub fn check_intake(&self, payload: &Value) -> Vec<Fault> {
-        self.intake.check(payload)
+        self.check(&self.intake, payload)
     }
 
     /// Everything that is wrong with a payload as it is stored.
     #[must_use]
     pub fn check_stored(&self, payload: &Value) -> Vec<Fault> {
-        self.stored.check(payload)
+        self.check(&self.stored, payload)
+    }
+
+    /// The kind's own rules read members of the right type, so they wait until the schema has passed.
+    fn check(&self, schema: &Validator, payload: &Value) -> Vec<Fault> {
+        let faults = schema.check(payload);
+        if faults.is_empty() {
+            (self.findings)(payload)
+        } else {
+            faults
+        }
     }
 
     /// JSON Schema (2020-12) of the payload as a client sends it.
@@ -112,11 +122,10 @@ impl KindSpec {
     }
 }
 
-fn spec<P: JsonSchema>(kind: &str, schema_version: u32, space: Space, ledger_authored: bool) -> KindSpec {
+fn spec<P: Payload>(kind: &str, schema_version: u32, space: Space, ledger_authored: bool) -> KindSpec {
     let mut intake = schemars::schema_for!(P).to_value();
-    if let Some(members) = intake.as_object_mut() {
-        members.insert("title".to_owned(), json!(format!("{kind} {schema_version}")));
-    }
+    set(&mut intake, "title", json!(format!("{kind} {schema_version}")));
+    forbid_null(&mut intake);
     let mut stored = intake.clone();
     let mut sealed = vec![EVIDENCE];
     let names: Vec<String> = sealed_members(&intake);
@@ -142,6 +151,39 @@ fn spec<P: JsonSchema>(kind: &str, schema_version: u32, space: Space, ledger_aut
         sealed,
         intake: Validator::new(intake),
         stored: Validator::new(stored),
+        findings: P::findings,
+    }
+}
+
+/// An absent member is left out, never `null`: takes the `null` that an `Option` brings out of every type.
+fn forbid_null(schema: &mut Value) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_mut_slice() {
+            let only = only.take();
+            set(schema, "type", only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({"type": "null"}));
+        if let [Value::Object(only)] = choices.as_mut_slice() {
+            let only = std::mem::take(only);
+            schema.as_object_mut().into_iter().for_each(|members| {
+                members.remove("anyOf");
+                members.extend(only.clone());
+            });
+        }
+    }
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(forbid_null),
+        Value::Object(members) => members.values_mut().for_each(forbid_null),
+        _ => {}
+    }
+}
+
+fn set(schema: &mut Value, member: &str, value: Value) {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert(member.to_owned(), value);
     }
 }
 
@@ -158,8 +200,8 @@ fn sealed_members(schema: &Value) -> Vec<String> {
 }
 
 fn set_property(schema: &mut Value, name: &str, property: Value) {
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert(name.to_owned(), property);
+    if let Some(properties) = schema.get_mut("properties") {
+        set(properties, name, property);
     }
 }
 

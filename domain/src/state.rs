@@ -91,10 +91,13 @@ pub enum Denial {
     /// `sigil-ledger` and the ledger-authored kinds are the ledger's own.
     #[error("only the ledger itself writes this")]
     SystemSpaceProtected,
+    /// A rotation lies on the ledger's own chain, where every verifier looks for it.
+    #[error("a key rotation belongs to the ledger's own tenant")]
+    RotationMisplaced,
     /// The rotation replaces a key that is not the current one.
     #[error("the rotation does not start from the current key")]
     RotationStale,
-    /// One of the rotation's two signatures does not verify, or a key is malformed.
+    /// One of the rotation's two signatures does not verify, a key is malformed, or the new key is in use already.
     #[error("the rotation is not signed by the new key and the root key")]
     RotationUnproven,
 }
@@ -108,6 +111,7 @@ impl Denial {
             Self::TenantUnknown => "TENANT_UNKNOWN",
             Self::TenantExists => "ALREADY_EXISTS",
             Self::SystemSpaceProtected => "SYSTEM_SPACE_PROTECTED",
+            Self::RotationMisplaced => "ROTATION_MISPLACED",
             Self::RotationStale => "ROTATION_STALE",
             Self::RotationUnproven => "ROTATION_UNPROVEN",
         }
@@ -161,14 +165,17 @@ impl State {
         }
         let known = self.chains.contains_key(command.tenant);
         match (command.body, &self.keys) {
-            (Body::Genesis(genesis), None) => Keys::from_genesis(genesis).map(drop).ok_or(Denial::GenesisMisplaced),
-            (Body::Genesis(_), Some(_)) | (_, None) => Err(Denial::GenesisMisplaced),
+            (Body::Genesis(genesis), None) if command.tenant.is_ledger() => {
+                Keys::from_genesis(genesis).map(drop).ok_or(Denial::GenesisMisplaced)
+            }
+            (Body::Genesis(_), _) | (_, None) => Err(Denial::GenesisMisplaced),
             (Body::TenantCreated(_), Some(_)) if known => Err(Denial::TenantExists),
             (Body::TenantCreated(created), Some(_)) if created.tenant != command.tenant.as_str() => {
                 Err(Denial::TenantUnknown)
             }
             (Body::TenantCreated(_), Some(_)) => Ok(()),
             (_, Some(_)) if !known => Err(Denial::TenantUnknown),
+            (Body::KeyRotated(_), Some(_)) if !command.tenant.is_ledger() => Err(Denial::RotationMisplaced),
             (Body::KeyRotated(rotated), Some(keys)) => keys.check_rotation(&self.log, rotated).map(drop),
             (Body::Plain, Some(_)) => Ok(()),
         }
@@ -188,6 +195,7 @@ impl State {
             }
         }
         match fact.body {
+            _ if !fact.tenant.is_ledger() => {}
             Body::Genesis(genesis) if self.keys.is_none() => self.keys = Keys::from_genesis(genesis),
             Body::KeyRotated(rotated) => {
                 let next = self

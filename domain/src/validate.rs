@@ -2,6 +2,8 @@
 //!
 //! Findings name the rule that was broken, never the value: a value may be one that is about to be sealed.
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use record::{Code, Fault};
 use serde_json::Value;
 
@@ -32,17 +34,41 @@ impl Validator {
         }
         self.compiled
             .iter_errors(payload)
+            .flat_map(faults)
             .take(FINDINGS)
-            .map(|error| fault(&error))
             .collect()
     }
 }
 
-fn fault(error: &jsonschema::ValidationError<'_>) -> Fault {
-    let detail = error.masked_with("the value").to_string();
-    Fault::new(
-        Code::SchemaInvalid,
-        format!("/payload{}", error.instance_path().as_str()),
-        detail,
-    )
+/// One fault for each member that a finding is about: a missing or unknown member is pointed at by its own name.
+fn faults(error: ValidationError<'_>) -> Vec<Fault> {
+    let place = format!("/payload{}", error.instance_path().as_str());
+    let at = |name: &str, detail: &str| Fault::new(Code::SchemaInvalid, "", detail).under(name).within(&place);
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            vec![at(property.as_str().unwrap_or_default(), "this member is required")]
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
+            .iter()
+            .map(|name| at(name, "this member is unknown here"))
+            .collect(),
+        ValidationErrorKind::OneOfNotValid { context } => {
+            vec![Fault::new(Code::SchemaInvalid, place, choices(context))]
+        }
+        _ => vec![Fault::new(
+            Code::SchemaInvalid,
+            place,
+            error.masked_with("the value").to_string(),
+        )],
+    }
+}
+
+/// The constants that the schema offers.
+fn choices(context: &[Vec<ValidationError<'static>>]) -> String {
+    let constant = |error: &ValidationError<'static>| match error.kind() {
+        ValidationErrorKind::Constant { expected_value } => Some(expected_value.to_string()),
+        _ => None,
+    };
+    let constants: Vec<String> = context.iter().flatten().filter_map(constant).collect();
+    format!("the value is one of {}", constants.join(", "))
 }

@@ -1,5 +1,7 @@
 //! `audit.event` 1: something happened, as an agent or a foreign audit log reports it.
 
+use super::{Payload, unless};
+use record::{Fault, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +29,14 @@ pub struct AuditEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-sigil-seal" = true))]
     pub private: Option<Value>,
+}
+
+impl Payload for AuditEvent {
+    fn findings(payload: &Value) -> Vec<Fault> {
+        let exists = |text: &str| Timestamp::parse(text).is_some();
+        let detail = "a time that exists, in UTC: year 0001 to 9999, no leap second";
+        unless(payload, "/occurred_at", exists, detail).into_iter().collect()
+    }
 }
 
 /// How an event ended.

@@ -1,7 +1,10 @@
 //! `ledger.genesis` 1: the first record of a log. It pins the keys that everything after it is judged by.
 
+use super::{Payload, unless};
+use record::{Code, Fault, Origin, PublicKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The birth of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +28,33 @@ pub struct Genesis {
     /// The log that this one continues after a loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<Predecessor>,
+}
+
+impl Payload for Genesis {
+    fn findings(payload: &Value) -> Vec<Fault> {
+        const KEYS: [&str; 3] = ["/record_key", "/checkpoint_key", "/root_key"];
+        let key = |member: &&str| {
+            unless(
+                payload,
+                member,
+                is_key,
+                "a public key is base64 of 32 bytes, not a weak one",
+            )
+        };
+        let mut findings: Vec<Fault> = KEYS.iter().filter_map(key).collect();
+        let [record, checkpoint, root] = KEYS.map(|member| payload.pointer(member));
+        if record == checkpoint || record == root || checkpoint == root {
+            let detail = "record, checkpoint and root key are three different keys";
+            findings.push(Fault::new(Code::SchemaInvalid, "/payload", detail));
+        }
+        let is_origin = |text: &str| Origin::parse(text).is_some();
+        findings.extend(unless(payload, "/predecessor/log", is_origin, "a log's origin"));
+        findings
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    PublicKey::from_base64(text).is_some()
 }
 
 /// What was recovered of an older log.

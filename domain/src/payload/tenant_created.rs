@@ -14,3 +14,5 @@ pub struct TenantCreated {
     #[schemars(length(min = 1, max = 256))]
     pub name: String,
 }
+
+impl super::Payload for TenantCreated {}

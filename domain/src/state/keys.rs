@@ -18,13 +18,17 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys that a genesis pins; `None` when one of them is no key.
+    /// The keys that a genesis pins; `None` when one of them is no key, or two are the same.
     #[must_use]
     pub fn from_genesis(genesis: &Genesis) -> Option<Self> {
-        Some(Self {
-            record: PublicKey::from_base64(&genesis.record_key)?,
-            checkpoint: PublicKey::from_base64(&genesis.checkpoint_key)?,
-            root: PublicKey::from_base64(&genesis.root_key)?,
+        let record = PublicKey::from_base64(&genesis.record_key)?;
+        let checkpoint = PublicKey::from_base64(&genesis.checkpoint_key)?;
+        let root = PublicKey::from_base64(&genesis.root_key)?;
+        let separate = record != checkpoint && record != root && checkpoint != root;
+        separate.then_some(Self {
+            record,
+            checkpoint,
+            root,
         })
     }
 
@@ -42,6 +46,9 @@ impl Keys {
         };
         if old != *current || old == new {
             return Err(Denial::RotationStale);
+        }
+        if [&self.record, &self.checkpoint, &self.root].contains(&&new) {
+            return Err(Denial::RotationUnproven);
         }
         let rotation = Rotation {
             log,
