@@ -100,6 +100,16 @@ fn of_many_resources_the_first_thirty_two_are_linked() {
 }
 
 #[test]
+fn a_resource_that_is_listed_again_leaves_room_for_others() {
+    let mut listed = vec![json!({"ARN": "arn:aws:s3:::a"}); 40];
+    listed.push(json!({"ARN": "arn:aws:s3:::b"}));
+    assert_eq!(
+        targets(&event(json!({"resources": listed})), "resource"),
+        ["arn:aws:s3:::a", "arn:aws:s3:::b"]
+    );
+}
+
+#[test]
 fn an_insight_is_named_after_its_type_and_anything_else_is_refused() {
     let insight = record(
         CloudTrail,

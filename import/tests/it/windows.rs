@@ -141,9 +141,15 @@ fn local_event_time_is_moved_to_utc_by_what_the_collector_wrote_beside_it() {
         "an hour late: the clocks may have changed"
     );
     assert_eq!(
-        with("EventReceivedTime", "2020-10-22 04:27:48"),
-        shipped,
+        with("@timestamp", "2020-10-22T08:31:48Z"),
+        "2020-10-22T08:31:48.000000Z",
         "no zone is 4:02 from UTC"
+    );
+    let far = "2020-10-22T19:29:48.000000Z";
+    assert_eq!(
+        with("@timestamp", "2020-10-22T19:29:48Z"),
+        far,
+        "no zone is 15 hours from UTC"
     );
     assert_eq!(with("EventReceivedTime", "x"), shipped);
     assert_eq!(at(json!({"EventTime": "2020-10-22 04:29:46"})), "none");
