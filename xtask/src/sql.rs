@@ -22,10 +22,14 @@ pub fn run(args: &[String]) -> Result<()> {
     let printed = String::from_utf8_lossy(&output.stdout);
     print!("{printed}");
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    if !output.status.success() {
+    judge(output.status.success(), &printed)
+}
+
+fn judge(passed: bool, printed: &str) -> Result<()> {
+    if !passed {
         bail!("a statement does not fit the migrations: see above");
     }
-    if fewest_run(&printed).is_none_or(|ran| ran == 0) {
+    if fewest_run(printed).is_none_or(|ran| ran == 0) {
         bail!("a test target {TARGET} holds no test");
     }
     Ok(())
@@ -72,5 +76,13 @@ mod tests {
         assert_eq!(fewest_run("\nrunning 1 test\n.\n"), Some(1));
         assert_eq!(fewest_run("\nrunning 3 tests\n...\n\nrunning 0 tests\n"), Some(0));
         assert_eq!(fewest_run("nothing"), None);
+    }
+
+    #[test]
+    fn a_failed_or_empty_run_is_an_error() {
+        assert!(judge(true, "running 3 tests\n").is_ok());
+        assert!(judge(false, "running 3 tests\n").is_err());
+        assert!(judge(true, "running 0 tests\n").is_err());
+        assert!(judge(true, "").is_err());
     }
 }

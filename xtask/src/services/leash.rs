@@ -71,8 +71,7 @@ impl Leash {
 
 impl Drop for Leash {
     fn drop(&mut self) {
-        drop(self.holder.stdin.take());
-        // Nothing to do about a failure here: the holder works without us.
+        // Waiting closes our end of the pipe first. Nothing to do about a failure: the holder works without us.
         drop(self.holder.wait());
     }
 }
