@@ -19,6 +19,7 @@ mod handle;
 mod head;
 mod index;
 mod init;
+pub mod inspect;
 mod journal;
 mod keyring;
 mod lock;

@@ -64,7 +64,7 @@ pub(crate) fn recover(config: &Config, keyring: &Keyring) -> Result<Recovered, E
     })
 }
 
-fn check_format(store: &Store) -> Result<(), Error> {
+pub(crate) fn check_format(store: &Store) -> Result<(), Error> {
     let found = store
         .meta(name::FORMAT)?
         .map(|found| read_u64("meta", &found))
@@ -171,10 +171,21 @@ impl Decoder<'_> {
                 .ok_or_else(|| Error::corrupt(id.path(None), "this tile is missing"))?;
             tile_root(&bytes).ok_or_else(|| Error::corrupt(id.path(None), "a full tile has 256 nodes"))
         };
+        // The leaves asked for follow each other, so their block is kept.
+        let mut kept: Option<(u64, Vec<block::StoredRecord>)> = None;
         let leaf = |offset: u64| {
             let missing = || Error::corrupt(format!("the log at offset {offset}"), "this record is missing");
-            let stored = self.record(offset)?.ok_or_else(missing)?;
-            let record = parse(&stored.bytes, offset)?;
+            let in_kept = |kept: &(u64, Vec<block::StoredRecord>)| {
+                let at = usize::try_from(offset.checked_sub(kept.0)?).ok()?;
+                kept.1.get(at).map(|stored| std::sync::Arc::clone(&stored.bytes))
+            };
+            let mut bytes = kept.as_ref().and_then(in_kept);
+            if bytes.is_none() {
+                let (first, sealed) = self.store.block_at(offset)?.ok_or_else(missing)?;
+                kept = Some((first, self.block(first, &sealed)?));
+                bytes = kept.as_ref().and_then(in_kept);
+            }
+            let record = parse(&bytes.ok_or_else(missing)?, offset)?;
             Ok(hash_leaf(&log_entry(offset, record.hash.as_bytes(), record.bytes())))
         };
         Edge::rebuild(size, tile_root, leaf)

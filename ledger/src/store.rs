@@ -84,11 +84,6 @@ impl Store {
         Ok(Some((block_key(&key)?, value.to_vec())))
     }
 
-    /// The last block.
-    pub(crate) fn last_block(&self) -> Result<Option<(u64, Vec<u8>)>, Error> {
-        self.block_at(u64::MAX)
-    }
-
     /// The offset of the record with this id key.
     pub(crate) fn id(&self, key: &Key) -> Result<Option<u64>, Error> {
         self.ids.get(key)?.map(|value| read_u64("ids", &value)).transpose()

@@ -13,7 +13,9 @@ pub struct Log {
 
 impl Log {
     pub async fn create() -> Self {
-        let log = Self { dir: tempfile::tempdir().expect("a directory") };
+        let log = Self {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
         let init = Init {
             config: log.config(),
             root_key_file: log.dir.path().join("root"),
@@ -27,7 +29,10 @@ impl Log {
 
     pub fn config(&self) -> Config {
         let key = KeySource::File(self.dir.path().join("key"));
-        Config { snapshot_every: 8, ..Config::new(self.dir.path().join("log"), key) }
+        Config {
+            snapshot_every: 8,
+            ..Config::new(self.dir.path().join("log"), key)
+        }
     }
 
     pub fn open(&self) -> Handle {
@@ -55,7 +60,10 @@ pub fn event(action: &str) -> NewRecord {
         space: Space::User,
         author: Author::new("local:test", Auth::Local),
         payload: json!({"action": action, "outcome": "success", "source": "test"}),
-        links: links.into_iter().map(|(label, target)| Link::new(label, target).expect("a link")).collect(),
+        links: links
+            .into_iter()
+            .map(|(label, target)| Link::new(label, target).expect("a link"))
+            .collect(),
         disclosures: Vec::new(),
     }
 }

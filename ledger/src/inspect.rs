@@ -1,0 +1,277 @@
+//! Reading a closed log without writing a byte to it: what `sigil verify` and `sigil doctor` look at.
+//!
+//! The store is opened on a shadow (tables linked, the rest copied), because fjall repairs what it opens. Everything that
+//! the directory holds can be read through here; whether it is right is the verifier's to say.
+
+use crate::block::StoredRecord;
+use crate::cipher::Cipher;
+use crate::disclosure::{self, Found};
+use crate::engine::Tip;
+use crate::handle::Config;
+use crate::keyring::Keyring;
+use crate::prepare::Preparer;
+use crate::recovery::{self, Decoder};
+use crate::scopes::Scopes;
+use crate::store::{Store, block_key, name};
+use crate::{Error, head, journal};
+use domain::Catalogue;
+use record::{Hash, Origin, Record, RecordId, Tenant};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// A closed log, opened for reading only.
+pub struct Inspection {
+    // Declared before the shadow, so that the store is closed when its files go.
+    store: Store,
+    ciphers: Vec<Cipher>,
+    scopes: Scopes,
+    preparer: Preparer,
+    head: head::Slot,
+    tip: Option<Tip>,
+    _shadow: Shadow,
+    _lock: Option<File>,
+}
+
+/// The end of the log, as three places of the directory say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Records and last hash that HEAD names; the hash means nothing at size 0.
+    pub head: (u64, Hash),
+    /// Records, last hash and tree root that were committed with the last record; `None` for an empty log.
+    pub tip: Option<(u64, Hash, [u8; 32])>,
+}
+
+/// What a record's sealed member turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sealed {
+    /// It opens its commitment.
+    Opens,
+    /// Its scope key is missing, without an erasure record.
+    KeyLost,
+    /// It is missing, does not decrypt, or does not open its commitment.
+    Damaged,
+}
+
+impl Inspection {
+    /// Opens the log of `config`, with its shadow in `scratch`, which must not exist and is removed at the end.
+    ///
+    /// # Errors
+    /// As opening a log; [`Error::LogBehind`] when the store ends before HEAD.
+    pub fn open(config: &Config, scratch: &Path) -> Result<Self, Error> {
+        if !config.keyring_path().exists() {
+            return Err(Error::Absent(config.data_dir.clone()));
+        }
+        let lock = lock_shared(&config.data_dir)?;
+        let keyring = Keyring::open(&config.keyring_path(), &config.key)?;
+        let (ciphers, index, log) = (keyring.ciphers(), keyring.index(), keyring.log);
+        let head = head::read(&config.head_path())?
+            .ok_or_else(|| Error::corrupt("HEAD", "it is missing or both slots are invalid"))?;
+        let scopes = Scopes::open(&config.scopes_path(), &ciphers, false)?;
+        if let Some(slot) = scopes.damaged().first() {
+            return Err(Error::corrupt(
+                "scopes",
+                format!("slot {slot} does not decrypt: the values under this key cannot be opened"),
+            ));
+        }
+        journal::shadow(&config.store_path(), scratch)?;
+        let shadow = Shadow(scratch.to_owned());
+        let store = Store::open(scratch, config.cache_bytes)?;
+        recovery::check_format(&store)?;
+        let tip = store.meta(name::TIP)?;
+        let tip = tip
+            .map(|tip| Tip::decode(&tip).ok_or_else(|| Error::corrupt("keyspace meta", "the tip is malformed")))
+            .transpose()?;
+        let preparer = Preparer {
+            log,
+            index,
+            catalogue: Catalogue::builtin(),
+        };
+        let inspection = Self {
+            store,
+            ciphers,
+            scopes,
+            preparer,
+            head,
+            tip,
+            _shadow: shadow,
+            _lock: lock,
+        };
+        inspection.check_head()?;
+        Ok(inspection)
+    }
+
+    fn check_head(&self) -> Result<(), Error> {
+        let found = self.tip.map_or(0, |tip| tip.size);
+        let expected = self.head.size;
+        if found < expected {
+            let detail = "committed records are missing from the store".to_owned();
+            return Err(Error::LogBehind {
+                expected,
+                found,
+                detail,
+            });
+        }
+        let Some(last) = expected.checked_sub(1) else {
+            return Ok(());
+        };
+        let missing = || Error::corrupt(format!("the log at offset {last}"), "this record is missing");
+        let stored = self.decoder().record(last)?.ok_or_else(missing)?;
+        if recovery::parse(&stored.bytes, last)?.hash != self.head.hash {
+            return Err(Error::corrupt(
+                format!("the record at offset {last}"),
+                "HEAD names another record here",
+            ));
+        }
+        Ok(())
+    }
+
+    fn decoder(&self) -> Decoder<'_> {
+        Decoder {
+            store: &self.store,
+            ciphers: &self.ciphers,
+        }
+    }
+
+    /// The log's origin, as the keyring says it.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.preparer.log
+    }
+
+    /// The end of the log.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        Ends {
+            head: (self.head.size, self.head.hash),
+            tip: self.tip.map(|tip| (tip.size, tip.hash, tip.root)),
+        }
+    }
+
+    /// All blocks in order, each with its first offset. A block that does not read is an error that names its offset;
+    /// the blocks after it still come.
+    pub fn blocks(&self) -> impl Iterator<Item = Result<(u64, Vec<StoredRecord>), Error>> + '_ {
+        self.store.log.iter().map(|guard| {
+            let (key, sealed) = guard.into_inner()?;
+            let first = block_key(&key)?;
+            Ok((first, self.decoder().block(first, &sealed)?))
+        })
+    }
+
+    /// The record at this offset.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when its block does not read.
+    pub fn record(&self, offset: u64) -> Result<Option<StoredRecord>, Error> {
+        self.decoder().record(offset)
+    }
+
+    /// The encoded frontier that the store keeps for a timeline; the whole chain has label and target empty.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn timeline_head(&self, tenant: &Tenant, label: &str, target: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.store.head(&self.preparer.index.timeline(tenant, label, target))
+    }
+
+    /// Where the index says the record with this id is.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn offset_of(&self, tenant: &Tenant, id: &RecordId) -> Result<Option<u64>, Error> {
+        self.store.id(&self.preparer.index.id(tenant, id))
+    }
+
+    /// The bytes of a full tile of the log tree.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn tile(&self, id: tlog::TileId) -> Result<Option<Vec<u8>>, Error> {
+        self.store.tile(id)
+    }
+
+    /// Reads every entry of every keyspace but the log, so that no damaged block of the store stays unread; gives the
+    /// number of entries of each.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming the keyspace.
+    pub fn scan(&self) -> Result<Vec<(&'static str, u64)>, Error> {
+        let store = &self.store;
+        let keyspaces = [
+            ("ids", &store.ids),
+            ("heads", &store.heads),
+            ("tree", &store.tree),
+            ("disclosures", &store.disclosures),
+            ("guards", &store.guards),
+            ("meta", &store.meta),
+        ];
+        let count = |(name, keyspace): (&'static str, &fjall::Keyspace)| {
+            let mut entries = 0;
+            for guard in keyspace.iter() {
+                let read = guard.into_inner();
+                read.map_err(|error| Error::corrupt(format!("keyspace {name}"), format!("{error:?}")))?;
+                entries += 1;
+            }
+            Ok((name, entries))
+        };
+        keyspaces.into_iter().map(count).collect()
+    }
+
+    /// The sealed members of a record, each tried against its commitment.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn sealed(&self, record: &Record) -> Result<Vec<(String, Sealed)>, Error> {
+        let found = disclosure::read(&self.preparer, &self.store, &self.scopes, record)?;
+        Ok(found
+            .into_iter()
+            .map(|(pointer, found)| self.try_open(record, pointer, found))
+            .collect())
+    }
+
+    fn try_open(&self, record: &Record, pointer: String, found: Found) -> (String, Sealed) {
+        let opening = match found {
+            Found::Opening(opening) => opening,
+            Found::KeyLost => return (pointer, Sealed::KeyLost),
+            Found::Damaged => return (pointer, Sealed::Damaged),
+        };
+        let member = match pointer.strip_prefix("/payload") {
+            Some(inner) => record.payload.pointer(inner),
+            None => record.author.evidence.as_ref(),
+        };
+        let commitment = member.and_then(record::seal::read_placeholder);
+        let opens = commitment == Some(opening.commitment(&record.log, &record.tenant, &record.id));
+        (pointer, if opens { Sealed::Opens } else { Sealed::Damaged })
+    }
+}
+
+/// Keeps a ledger from opening the directory meanwhile; `None` where nothing was ever locked.
+fn lock_shared(dir: &Path) -> Result<Option<File>, Error> {
+    let path = dir.join("LOCK");
+    let Ok(file) = File::open(&path) else { return Ok(None) };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&path).unwrap_or_default();
+            Err(Error::InUse {
+                path: dir.to_owned(),
+                pid: pid.trim().to_owned(),
+            })
+        }
+        Err(TryLockError::Error(source)) => Err(Error::Io {
+            action: "lock",
+            path,
+            source,
+        }),
+    }
+}
+
+/// A directory that goes when it is dropped.
+struct Shadow(PathBuf);
+
+impl Drop for Shadow {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "the copy made for checking could not be removed");
+        }
+    }
+}
