@@ -1,1 +1,85 @@
 //! HTTP: routes, authentication, errors, query API, the web page, health and metrics.
+//!
+//! A request passes one outer function ([`edge`]: request id, version, policy, authentication, deadline, panics, metrics),
+//! then one handler in [`routes`], one file per endpoint. The room asks a [`LedgerClient`] to write and a [`Queries`] to
+//! read; it never sees a store or a database. No answer of this room but problem+json says that something failed.
+
+mod assets;
+mod auth;
+mod body;
+mod caller;
+mod clock;
+mod config;
+mod edge;
+mod error;
+mod id;
+mod metrics;
+mod openapi;
+mod policy;
+mod prefer;
+mod query;
+mod reading;
+mod routes;
+mod schema;
+mod serve;
+mod splice;
+mod tenancy;
+mod timeline;
+
+pub use auth::LocalAuth;
+pub use caller::{Caller, CallerKind, Role};
+pub use config::Config;
+pub use error::{catalogue, catalogue_pages};
+pub use openapi::openapi;
+pub use serve::serve;
+
+use ledger_client::LedgerClient;
+use projector::query::Queries;
+use std::sync::Arc;
+
+/// What the gateway is made of: a ledger, a read model, who may call, and limits.
+pub struct App {
+    /// Where records are written.
+    pub ledger: Arc<dyn LedgerClient>,
+    /// Where questions are answered.
+    pub queries: Arc<dyn Queries>,
+    /// How callers are known.
+    pub auth: LocalAuth,
+    /// Authenticates cursors: 32 random bytes, the same on every gateway of a log and across restarts, or cursors that
+    /// were handed out are refused.
+    pub cursor_key: [u8; 32],
+    /// Limits.
+    pub config: Config,
+}
+
+/// [`App`] with what the gateway keeps beside it, shared by all requests.
+pub(crate) struct Shared {
+    pub(crate) ledger: Arc<dyn LedgerClient>,
+    pub(crate) queries: Arc<dyn Queries>,
+    pub(crate) auth: LocalAuth,
+    pub(crate) cursor_key: [u8; 32],
+    pub(crate) config: Config,
+    pub(crate) ids: id::Source,
+    pub(crate) metrics: metrics::Registry,
+}
+
+impl App {
+    /// The router with every route and the outer function around them; [`serve`] runs it.
+    #[must_use]
+    pub fn router(self) -> axum::Router {
+        let (router, _) = openapi::routes().split_for_parts();
+        edge::around(routes::undocumented(router), self.shared())
+    }
+
+    pub(crate) fn shared(self) -> Arc<Shared> {
+        Arc::new(Shared {
+            ledger: self.ledger,
+            queries: self.queries,
+            auth: self.auth,
+            cursor_key: self.cursor_key,
+            config: self.config,
+            ids: id::Source::new(),
+            metrics: metrics::Registry::new(),
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! The limits of the gateway, each with a default that is safe to run with.
+//!
+//! Plain values; reading files and the environment is the executable's.
+
+use serde::Deserialize;
+
+/// Limits of one gateway. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Bytes of a request body with one record. Default 1 MiB.
+    pub record_bytes: usize,
+    /// Bytes of a request body with many records, one a line. Default 16 MiB.
+    pub ndjson_bytes: usize,
+    /// Header fields of a request. Default 64; hyper itself stops reading at 100.
+    pub headers: usize,
+    /// Bytes of all header names and values of a request. Default 32 KiB; hyper itself stops reading at twice that.
+    pub header_bytes: usize,
+    /// How long a request's head may take, which also closes idle connections. Default 5,000.
+    pub header_timeout_ms: u64,
+    /// How long a request may take: its body, and the answer of the ledger or the read model, each. Default 30,000.
+    pub request_timeout_ms: u64,
+    /// How long requests under way may go on after the stop. Default 10,000.
+    pub drain_deadline_ms: u64,
+    /// Connections at a time; more wait in the listener's backlog. Default 1,024.
+    pub connections: usize,
+    /// Rows of a page when the request does not say. Default 50.
+    pub page_default: u16,
+    /// Rows of a page at most. Default 500, which is also the read model's limit.
+    pub page_max: u16,
+    /// How long a read waits for its minimum position when the request does not say. Default 2,000.
+    pub min_position_timeout_ms: u64,
+    /// The longest such wait. Default 30,000.
+    pub min_position_timeout_max_ms: u64,
+    /// What stands before a code in `type` and `docs_url` of a problem. Default `/docs/errors/`, which this gateway serves.
+    pub error_docs: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            record_bytes: 1024 * 1024,
+            ndjson_bytes: 16 * 1024 * 1024,
+            headers: 64,
+            header_bytes: 32 * 1024,
+            header_timeout_ms: 5_000,
+            request_timeout_ms: 30_000,
+            drain_deadline_ms: 10_000,
+            connections: 1_024,
+            page_default: 50,
+            page_max: 500,
+            min_position_timeout_ms: 2_000,
+            min_position_timeout_max_ms: 30_000,
+            error_docs: "/docs/errors/".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The outer function around every route: request id, version, policy, caller, deadline, panics, problems, headers,
+//! metrics and one trace event.
+//!
+//! Invariant: nothing reaches a handler that the policy table does not admit, and no failure leaves without
+//! problem+json. It is one function and not a stack of layers, because it runs for every append.
+
+use crate::Shared;
+use crate::caller::Caller;
+use crate::error::{Code, Problem, Scene};
+use crate::id::REQUEST_ID;
+use crate::policy::{self, Class, Rule, Verdict};
+use axum::Router;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const API_VERSION: HeaderName = HeaderName::from_static("sigil-api-version");
+const SUPPORTED_VERSIONS: HeaderName = HeaderName::from_static("sigil-supported-versions");
+const REQUESTED_VERSION: HeaderName = HeaderName::from_static("sigil-requested-version");
+const VERSION: HeaderValue = HeaderValue::from_static("1");
+
+/// What a handler may know of the request beside the request itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// The request's id.
+    pub(crate) request_id: Arc<str>,
+    /// Who asks; `None` on open routes.
+    pub(crate) caller: Option<Arc<Caller>>,
+}
+
+impl Context {
+    /// The caller that the policy table has asked for.
+    ///
+    /// # Errors
+    /// `AUTH_REQUIRED` on a route that the table leaves open.
+    pub(crate) fn caller(&self) -> Result<&Arc<Caller>, Problem> {
+        self.caller
+            .as_ref()
+            .ok_or_else(|| Problem::new(Code::AuthRequired, "this request carries no credential"))
+    }
+}
+
+/// `routes` with the outer function around them and around what they do not match.
+pub(crate) fn around(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    routes
+        .fallback(async || Problem::new(Code::RouteNotFound, "no route has this path"))
+        .layer(from_fn_with_state(Arc::clone(&shared), pass))
+        .with_state(shared)
+}
+
+async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let inflight = shared.metrics.begin();
+    let request_id: Arc<str> = shared.ids.request(request.headers()).into();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let verdict = route
+        .as_ref()
+        .map(|route| policy::judge(request.method(), route.as_str()));
+    let row = match verdict {
+        Some(Verdict::Row(at, rule)) => Some((at, rule)),
+        _ => None,
+    };
+    let admitted = admit(&shared, &mut request, verdict, &request_id);
+    let method = request.method().clone();
+    // Kept only for the rare problem: a clone of a URI shares its bytes.
+    let uri = request.uri().clone();
+    let mut response = match admitted {
+        Ok(()) => run(&shared, row.map(|(_, rule)| rule), request, next, &request_id).await,
+        Err(problem) => problem.into_response(),
+    };
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    if response.status().is_client_error() || response.status().is_server_error() {
+        let scene = Scene {
+            request_id: &request_id,
+            path: uri.path(),
+            docs: &shared.config.error_docs,
+            union: route == crate::routes::canon::PATH,
+        };
+        response = explain(response, &scene, route);
+    }
+    dress(response.headers_mut(), &request_id);
+    let took = started.elapsed();
+    shared
+        .metrics
+        .answered(row.map(|(at, _)| at), response.status().as_u16(), took);
+    drop(inflight);
+    report(method.as_str(), route, response.status(), took, &request_id);
+    response
+}
+
+/// Checks everything that needs no body, and leaves the [`Context`] for the handler.
+fn admit(
+    shared: &Shared,
+    request: &mut Request,
+    verdict: Option<Verdict>,
+    request_id: &Arc<str>,
+) -> Result<(), Problem> {
+    check_size(shared, request.headers())?;
+    check_version(request.headers())?;
+    let caller = match verdict {
+        // The fallback answers what no route matches.
+        None => None,
+        Some(Verdict::NoRule) => {
+            return Err(Problem::new(
+                Code::RouteNotPermitted,
+                "this route is not in the policy table",
+            ));
+        }
+        Some(Verdict::OtherMethods) => {
+            return Err(Problem::new(
+                Code::MethodNotAllowed,
+                format!("this route does not have the method {}", request.method()),
+            ));
+        }
+        Some(Verdict::Row(_, rule)) if rule.role.is_none() => None,
+        Some(Verdict::Row(_, rule)) => {
+            let peer = request
+                .extensions()
+                .get::<ConnectInfo<SocketAddr>>()
+                .map(|peer| peer.0.ip());
+            let caller = shared.auth.authenticate(peer, request.headers());
+            let caller = caller.inspect_err(|problem| shared.metrics.rejected(problem.code()))?;
+            rule.admit(&caller)?;
+            Some(caller)
+        }
+    };
+    request.extensions_mut().insert(Context {
+        request_id: Arc::clone(request_id),
+        caller,
+    });
+    Ok(())
+}
+
+fn check_size(shared: &Shared, headers: &HeaderMap) -> Result<(), Problem> {
+    let (most, most_bytes) = (shared.config.headers, shared.config.header_bytes);
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if headers.len() > most || bytes > most_bytes {
+        let detail = format!(
+            "{} header fields of {bytes} bytes, at most {most} of {most_bytes} bytes are read",
+            headers.len()
+        );
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
+    }
+    Ok(())
+}
+
+fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(REQUESTED_VERSION) {
+        None => Ok(()),
+        Some(version) if version == VERSION => Ok(()),
+        Some(_) => Err(Problem::new(
+            Code::UnsupportedApiVersion,
+            "Unsupported API version: this server has version 1",
+        )),
+    }
+}
+
+/// Runs the handler under the deadline and catches its panic. Writes keep their own deadline: a commit that was not
+/// waited for has a problem of its own.
+async fn run(shared: &Shared, rule: Option<&Rule>, request: Request, next: Next, request_id: &str) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answered = if rule.is_some_and(|rule| rule.class == Class::Runtime) {
+        Ok(work.await)
+    } else {
+        tokio::time::timeout(shared.deadline(), work).await
+    };
+    match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => {
+            tracing::error!(request_id, "a handler panicked");
+            Problem::new(Code::Internal, "the server failed while it answered this request").into_response()
+        }
+        Err(_elapsed) => Problem::new(Code::Timeout, "the answer was not ready in time").into_response(),
+    }
+}
+
+/// Renders the problem that a response carries, or the one its bare status stands for.
+fn explain(mut response: Response, scene: &Scene<'_>, route: &str) -> Response {
+    let carried = response.extensions_mut().remove::<Arc<Problem>>();
+    let problem = carried.unwrap_or_else(|| Arc::new(Problem::of_status(response.status())));
+    let mut rendered = problem.render(scene);
+    // What a handler has said beside the problem (a position, a head) still holds.
+    for (name, value) in response.headers() {
+        if name.as_str().starts_with("sigil-") {
+            rendered.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    if rendered.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Ok(allow) = HeaderValue::from_str(&policy::allowed(route))
+    {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    rendered
+}
+
+fn dress(headers: &mut HeaderMap, request_id: &str) {
+    headers.insert(API_VERSION, VERSION);
+    headers.insert(SUPPORTED_VERSIONS, VERSION);
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(HeaderName::from_static(REQUEST_ID), id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// One event a request: the route's pattern and never its path, query, headers or body.
+fn report(method: &str, route: &str, status: StatusCode, took: Duration, request_id: &str) {
+    let (status, took_us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    match status {
+        500.. => tracing::warn!(method, route, status, took_us, request_id, "answered"),
+        400.. => tracing::info!(method, route, status, took_us, request_id, "answered"),
+        _ => tracing::debug!(method, route, status, took_us, request_id, "answered"),
+    }
+}
+
+impl Shared {
+    /// How long one request may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        Duration::from_millis(self.config.request_timeout_ms)
+    }
+}

@@ -1,0 +1,132 @@
+//! `POST /canon/user/write`: a value under a key of the tenant's user canon, in the form existing clients send.
+//!
+//! The answer is the union of their shape (`success`, `error`) and ours; so is a problem on this path.
+
+use super::append;
+use crate::Shared;
+use crate::body;
+use crate::caller::Caller;
+use crate::edge::Context;
+use crate::error::{Code, Problem};
+use crate::query::Query;
+use crate::schema;
+use crate::{id, splice, tenancy};
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use record::link::is_target;
+use record::{Author, Code as RecordCode, Fault, Kind, Link, NewRecord, RecordId, Space, Tenant, json, link};
+use serde_json::{Map, Value, json as value};
+use std::sync::Arc;
+
+/// The route.
+pub(crate) const PATH: &str = "/canon/user/write";
+const MEMBERS: [&str; 7] = ["id", "key", "min_loa", "session_id", "space", "tenant", "value"];
+
+/// Writes a value under a key of the user canon.
+#[utoipa::path(
+    post, path = "/canon/user/write", tag = "canon",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry without an id safe for 24 hours; quoted or not."),
+        ("Sigil-Tenant" = Option<String>, Header, description = "The tenant, when the body does not name it."),
+    ),
+    request_body = schema::CanonWrite,
+    responses(
+        (status = 201, description = "Committed.", body = schema::CanonWritten),
+        (status = 200, description = "Committed before.", body = schema::CanonWritten),
+        (status = "4XX", description = "Refused.", body = schema::Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Failed.", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn write(
+    State(shared): State<Arc<Shared>>,
+    Extension(context): Extension<Context>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    Query::parse(head.uri.query(), &[])?;
+    body::expect_json(&head.headers)?;
+    let bytes = body::read(body, shared.config.record_bytes, shared.deadline()).await?;
+    let Value::Object(members) = json::parse(&bytes)? else {
+        return Err(wrong("", "the body is a JSON object").into());
+    };
+    let record = read(members, context.caller()?, tenancy::named(&head.headers)?)?;
+    let receipt = append::write(&shared, &context, &head.headers, record).await?;
+    let mut out = b"{\"success\":true,\"error\":null,".to_vec();
+    splice::write_full(&receipt, &mut out);
+    out.push(b'}');
+    let mut response = splice::json(out);
+    append::mark(&receipt, &mut response);
+    Ok(response)
+}
+
+fn wrong(pointer: &str, detail: &str) -> Fault {
+    Fault::new(RecordCode::EnvelopeInvalid, pointer, detail)
+}
+
+/// The record that the members ask for. Links to the actor, the key and the session make it part of their timelines.
+fn read(mut members: Map<String, Value>, caller: &Caller, header: Option<Tenant>) -> Result<NewRecord, Problem> {
+    if let Some(name) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        let detail = format!("unknown member: a write has {}", MEMBERS.join(", "));
+        return Err(wrong("", &detail).under(name).into());
+    }
+    if members.get("space").is_some_and(|space| space != "user") {
+        return Err(Problem::new(
+            Code::SystemSpaceProtected,
+            "this route writes to user space only",
+        ));
+    }
+    let text = |name: &str, form: &str| match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(wrong(&format!("/{name}"), &format!("`{name}` is {form}"))),
+    };
+    let key = text("key", "a text")?.ok_or_else(|| wrong("/key", "this member is required"))?;
+    let session = text("session_id", "a text")?;
+    let tenant = named(text("tenant", "a text")?, "/tenant", Tenant::parse)?;
+    let id = named(text("id", "a text")?, "/id", RecordId::parse)?;
+    let min_loa = members.remove("min_loa").unwrap_or(value!(0));
+    let written = members
+        .remove("value")
+        .ok_or_else(|| wrong("/value", "this member is required"))?;
+    Ok(NewRecord {
+        tenant: tenancy::resolve(caller, tenant, header, tenancy::Intent::Write)?,
+        kind: Kind::parse("canon.user.write").expect("the kind follows the grammar"),
+        schema_version: 1,
+        id: id.map_or_else(id::record_id, Ok)?,
+        space: Space::User,
+        author: Author::new(caller.id.clone(), caller.auth),
+        links: links(&caller.id, &key, session.as_deref())?,
+        payload: value!({"key": key, "value": written, "min_loa": min_loa}),
+        disclosures: Vec::new(),
+    })
+}
+
+fn named<T>(text: Option<String>, pointer: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Fault> {
+    let read = |text: String| parse(&text).ok_or_else(|| wrong(pointer, "this member has another form"));
+    text.map(read).transpose()
+}
+
+/// Links to what can be the target of one; a key or caller that cannot is still in the record.
+fn links(caller: &str, key: &str, session: Option<&str>) -> Result<Vec<Link>, Fault> {
+    let session = session.map(|session| {
+        if is_target(session) {
+            session.to_owned()
+        } else {
+            format!("session:{session}")
+        }
+    });
+    let targets = [
+        ("actor", Some(caller.to_owned())),
+        ("resource", Some(format!("canon:{key}"))),
+        ("session", session),
+    ];
+    let fitting = targets
+        .into_iter()
+        .filter_map(|(label, target)| Some((label, target.filter(|target| is_target(target))?)));
+    link::normalize(
+        fitting
+            .map(|(label, target)| Link::new(label, target))
+            .collect::<Result<_, _>>()?,
+    )
+}

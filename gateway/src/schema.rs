@@ -1,0 +1,245 @@
+//! Shapes of bodies, for the OpenAPI document only: answers are spliced from canonical bytes, not serialized from these.
+
+#![expect(dead_code, reason = "the fields describe bodies that are written as bytes")]
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A record as a client sends it.
+#[derive(ToSchema)]
+pub(crate) struct RecordIntake {
+    /// The tenant; the credential's, or `default`, when absent.
+    tenant: Option<String>,
+    /// A UUIDv7. With one, sending the record again is safe.
+    id: Option<String>,
+    /// The kind, such as `audit.event`.
+    #[schema(example = "audit.event")]
+    kind: String,
+    /// Version of the kind's payload, 1 when absent.
+    #[schema(minimum = 1)]
+    schema_version: Option<u32>,
+    /// `user`.
+    space: Option<String>,
+    /// By kind and version; `schemas/` has the schema of each.
+    #[schema(value_type = Object)]
+    payload: Value,
+    /// At most 64.
+    links: Option<Vec<Link>>,
+    /// When the client signed the record: who, with which key.
+    author: Option<SignedBy>,
+    /// Openings of members that the client sealed itself.
+    disclosures: Option<Vec<Opening>>,
+}
+
+/// A relation of a record.
+#[derive(ToSchema)]
+pub(crate) struct Link {
+    /// `actor`, `subject`, `resource`, `session`, `proposal`, `cause`, ...
+    label: String,
+    /// A handle such as `agent:a1`.
+    target: String,
+}
+
+/// An author's signature.
+#[derive(ToSchema)]
+pub(crate) struct SignedBy {
+    /// The caller's own id.
+    id: String,
+    /// `ed25519:<64 hex>`.
+    key_id: String,
+    /// Base64 of 64 bytes.
+    sig: String,
+}
+
+/// What opens a sealed member.
+#[derive(ToSchema)]
+pub(crate) struct Opening {
+    /// From the record's root, such as `/payload/private`.
+    pointer: String,
+    /// 64 hex digits.
+    salt: String,
+    /// The sealed value.
+    value: Value,
+}
+
+/// CanonicalRecord v1, in RFC 8785 form.
+#[derive(ToSchema)]
+pub(crate) struct Record {
+    author: Value,
+    /// BLAKE3-256 of the record without `hash`, `sig` and `pub_key`, 64 hex digits.
+    hash: String,
+    id: String,
+    kind: String,
+    links: Vec<Link>,
+    /// The log's origin.
+    log: String,
+    offset: u64,
+    #[schema(value_type = Object)]
+    payload: Value,
+    /// Hash of the tenant's previous record.
+    #[schema(required)]
+    prev: Option<String>,
+    /// Base64 of 32 bytes.
+    pub_key: String,
+    schema_version: u32,
+    seq: u64,
+    /// Base64 of 64 bytes: Ed25519 over `sigil/record/v1\n` and the hash's 32 bytes.
+    sig: String,
+    space: String,
+    tenant: String,
+    ts: String,
+    v: u8,
+    witnesses: Vec<Value>,
+}
+
+/// A committed record. With `Prefer: return=minimal`, `id` and `hash` stand in place of `record`.
+#[derive(ToSchema)]
+pub(crate) struct Written {
+    /// Position in the log.
+    offset: u64,
+    record: Option<Record>,
+    id: Option<String>,
+    hash: Option<String>,
+    /// `committed`.
+    state: String,
+    /// Whether the record is under a published checkpoint.
+    published: bool,
+    /// The record was there before.
+    replayed: Option<bool>,
+    /// The record was there before and its sealed values could no longer be compared.
+    sealed_unchecked: Option<bool>,
+}
+
+/// The result of one line: what was written, or the problem.
+#[derive(ToSchema)]
+pub(crate) struct LineResult {
+    /// From 1.
+    line: u64,
+    /// 201, 200, or the problem's status.
+    status: u16,
+    offset: Option<u64>,
+    id: Option<String>,
+    hash: Option<String>,
+    record: Option<Record>,
+    state: Option<String>,
+    published: Option<bool>,
+    /// Of a problem.
+    code: Option<String>,
+    detail: Option<String>,
+}
+
+/// A write to the user canon.
+#[derive(ToSchema)]
+pub(crate) struct CanonWrite {
+    /// 1 to 512 bytes.
+    key: String,
+    value: Value,
+    /// Level of assurance that a reader needs, 0 when absent.
+    #[schema(maximum = 5)]
+    min_loa: Option<u8>,
+    /// A session's handle; becomes a link.
+    session_id: Option<String>,
+    tenant: Option<String>,
+    id: Option<String>,
+}
+
+/// A committed write to the user canon.
+#[derive(ToSchema)]
+pub(crate) struct CanonWritten {
+    success: bool,
+    /// `null`.
+    #[schema(required)]
+    error: Option<String>,
+    offset: u64,
+    record: Record,
+    state: String,
+    published: bool,
+    replayed: Option<bool>,
+}
+
+/// One page of a timeline.
+#[derive(ToSchema)]
+pub(crate) struct TimelinePage {
+    data: Vec<Record>,
+    has_more: bool,
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// The end of the log.
+#[derive(ToSchema)]
+pub(crate) struct Head {
+    /// The log's origin.
+    log: String,
+    /// Number of committed records.
+    size: u64,
+    /// Hash of the last record.
+    #[schema(required)]
+    hash: Option<String>,
+    /// RFC 6962 root over all records, 64 hex digits.
+    root: String,
+    /// Sequencing time of the last record.
+    #[schema(required)]
+    ts: Option<String>,
+    /// Number of records that the read model has applied.
+    position: u64,
+}
+
+/// A record with its neighbours and the server's own checks.
+#[derive(ToSchema)]
+pub(crate) struct Audit {
+    record: Record,
+    chain: Value,
+    verification: Value,
+}
+
+/// What opens the sealed members of a record.
+#[derive(ToSchema)]
+pub(crate) struct Disclosures {
+    id: String,
+    disclosures: Vec<Opening>,
+}
+
+/// A tenant to create.
+#[derive(ToSchema)]
+pub(crate) struct NewTenant {
+    /// `[a-z0-9][a-z0-9-]{0,62}`.
+    tenant: String,
+    /// For people, 1 to 256 characters.
+    name: String,
+}
+
+/// RFC 9457 problem details.
+#[derive(ToSchema)]
+pub(crate) struct Problem {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    instance: String,
+    /// What clients branch on.
+    code: String,
+    /// The same as `detail`.
+    error: String,
+    request_id: String,
+    timestamp: String,
+    docs_url: String,
+    /// What to do next.
+    action: String,
+    /// Whether the unchanged request may succeed later.
+    retryable: bool,
+    errors: Option<Vec<Finding>>,
+    /// `false`, where existing clients expect it.
+    success: Option<bool>,
+}
+
+/// One thing that is wrong.
+#[derive(ToSchema)]
+pub(crate) struct Finding {
+    /// RFC 6901 pointer into the body.
+    pointer: Option<String>,
+    /// Name of a query parameter.
+    parameter: Option<String>,
+    code: String,
+    detail: String,
+}
