@@ -1,1 +1,36 @@
-//! Independent check of a log: canonical bytes, hash, signature, chain, tree, timelines.
+//! The independent check of a log, by somebody who trusts neither the store nor its operator.
+//!
+//! It never depends on the ledger: records come in as bytes ([`source`]), what is believed beforehand comes in a trust
+//! file ([`trust`]), and everything else is recomputed. Canonical form is proven by a scanner of its own, with
+//! `serde_jcs` beside it in `thorough` mode; the trees are rebuilt; keys are folded from genesis.
+//!
+//! [`verify_log`] walks a whole log, [`verify_record`] looks at one record. Both answer with a verdict for every
+//! [`Check`], also for those that were not made, and with findings that name offset, member and what was expected.
+//! [`Outcome::Verified`] needs a pass in every check: what could not be checked is never taken for right.
+//!
+//! No clock, no I/O and no randomness. Checkpoints, proofs and evidence packs are not read here yet.
+
+mod chain;
+pub mod check;
+mod envelope;
+mod examine;
+pub mod finding;
+mod keyring;
+pub mod log;
+pub mod report;
+mod scan;
+mod signature;
+pub mod single;
+pub mod source;
+mod tenant;
+mod timeline;
+pub mod trust;
+mod walk;
+
+pub use check::{Check, Outcome, Verdict};
+pub use finding::Finding;
+pub use log::{Options, verify_log};
+pub use report::Report;
+pub use single::{RecordReport, verify_record};
+pub use source::{Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
+pub use trust::{Trust, TrustError, VerifierKey};

@@ -1,0 +1,277 @@
+//! The check of a whole log: reads batches, shares them among all cores, folds them in order.
+//!
+//! While the signatures of one batch are checked, the next is read, examined and folded. Memory stays flat: two batches
+//! of at most 8,192 records or 16 MiB, plus one frontier per distinct timeline. The result does not depend on how the
+//! source cuts its items.
+
+use crate::check::{Check, Verdict};
+use crate::examine::{Examined, Examiner};
+use crate::finding::Finding;
+use crate::report::{Counts, Fingerprints, Report};
+use crate::signature::{self, Claim};
+use crate::source::{Claims, Damaged, Derived, Item, StoredRecord};
+use crate::trust::Trust;
+use crate::walk::Walk;
+use rayon::prelude::*;
+
+const BATCH_RECORDS: usize = 8_192;
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Called after every batch with the records done and, if known, their total.
+pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);
+
+/// How a log is verified.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// What is pinned; without it the outcome is never "verified".
+    pub trust: Option<&'a Trust>,
+    /// How many findings are kept.
+    pub findings: usize,
+    /// Every signature by `verify_strict`, canonical form and hash by `serde_jcs` as well: several times slower.
+    pub thorough: bool,
+    /// Number of records, for the progress only.
+    pub total: Option<u64>,
+    /// Told how far the walk is.
+    pub progress: Option<Progress<'a>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            trust: None,
+            findings: 20,
+            thorough: false,
+            total: None,
+            progress: None,
+        }
+    }
+}
+
+/// Verifies a whole log. Never fails: whatever is wrong with the log is in the report.
+///
+/// `items` are the store's records in offset order, `derived` what the store keeps beside them (`None`: an export that
+/// has only records), `claims` what it says about its end.
+pub fn verify_log(
+    items: impl IntoIterator<Item = Item, IntoIter: Send>,
+    derived: Option<&mut dyn Derived>,
+    claims: &Claims,
+    options: &Options<'_>,
+) -> Report {
+    let mut walk = Walk::new(options.findings, derived);
+    let mut items = items.into_iter();
+    let mut rest = None;
+    let examiner = Examiner::new(options.thorough);
+    let mut pending: Vec<Claim> = Vec::new();
+    loop {
+        let (refused, next) = rayon::join(
+            || signature::refused(&pending, options.thorough),
+            || gather(&mut items, &mut rest).map(|batch| fold(&mut walk, &examiner, batch)),
+        );
+        for offset in refused {
+            let detail = "the signature is not the log key's over this record";
+            walk.findings
+                .push(Finding::new(Check::Signature, "/sig", detail).at(offset));
+        }
+        if let Some(progress) = options.progress {
+            progress(walk.counts.records, options.total);
+        }
+        match next {
+            Some(claims) => pending = claims,
+            None => break,
+        }
+    }
+    finish(walk, claims, options.trust)
+}
+
+/// Records to be folded together, and what could not be read behind them.
+#[derive(Default)]
+struct Batch {
+    records: Vec<StoredRecord>,
+    damaged: Option<Damaged>,
+}
+
+/// Takes items until a batch is full, keeping records that no longer fit in `rest`.
+fn gather(items: &mut impl Iterator<Item = Item>, rest: &mut Option<Vec<StoredRecord>>) -> Option<Batch> {
+    let mut batch = Batch::default();
+    let mut bytes = 0;
+    let mut carried = rest.take();
+    loop {
+        let mut block = match carried.take().map(Item::Records).or_else(|| items.next()) {
+            Some(Item::Records(block)) => block,
+            Some(Item::Damaged(damaged)) => {
+                batch.damaged = Some(damaged);
+                return Some(batch);
+            }
+            None if batch.records.is_empty() => return None,
+            None => return Some(batch),
+        };
+        let mut room = |record: &StoredRecord| {
+            bytes += record.bytes.len();
+            bytes <= BATCH_BYTES
+        };
+        let fits = block.iter().take(BATCH_RECORDS - batch.records.len());
+        // A single record always fits, else a batch could stay empty for ever.
+        let fitting = fits.map_while(|record| room(record).then_some(())).count();
+        let fitting = if batch.records.is_empty() {
+            fitting.max(1).min(block.len())
+        } else {
+            fitting
+        };
+        let behind = block.split_off(fitting);
+        batch.records.append(&mut block);
+        if !behind.is_empty() {
+            *rest = Some(behind);
+            return Some(batch);
+        }
+    }
+}
+
+/// Examines a batch on all cores and folds it in order; the signatures that remain to be checked.
+fn fold(walk: &mut Walk<'_>, examiner: &Examiner, batch: Batch) -> Vec<Claim> {
+    let examined: Vec<Examined> = batch
+        .records
+        .par_iter()
+        .with_min_len(32)
+        .map(|stored| examiner.examine(&stored.bytes))
+        .collect();
+    let mut claims = Vec::with_capacity(batch.records.len());
+    for (examined, stored) in examined.into_iter().zip(&batch.records) {
+        walk.record(examined, &stored.timelines, &mut claims);
+    }
+    if let Some(damaged) = &batch.damaged {
+        walk.damaged(damaged);
+    }
+    claims
+}
+
+fn finish(mut walk: Walk<'_>, claims: &Claims, trust: Option<&Trust>) -> Report {
+    check_head(&mut walk, claims);
+    check_tree(&mut walk, claims);
+    match walk.derived.take() {
+        Some(derived) => walk.tenants.compare_heads(derived, &mut walk.findings),
+        None => walk
+            .findings
+            .not_checked(Check::Timelines, "the stored timeline heads were not given"),
+    }
+    check_trust(&mut walk, trust);
+    let verdicts: Vec<(Check, Verdict)> = Check::ALL
+        .into_iter()
+        .map(|check| (check, walk.findings.verdict(check)))
+        .collect();
+    let counts = Counts {
+        tenants: walk.tenants.len(),
+        timelines: walk.tenants.timelines(),
+        ..walk.counts
+    };
+    let head = walk.head();
+    let (findings, more_findings) = walk.findings.into_kept();
+    Report {
+        verdicts,
+        findings,
+        more_findings,
+        counts,
+        head,
+        root: walk.tree.map(|tree| tree.root()),
+        seen: walk.seen,
+    }
+}
+
+fn check_head(walk: &mut Walk<'_>, claims: &Claims) {
+    let Some(head) = claims.head else {
+        walk.findings.not_checked(
+            Check::Head,
+            "nothing says where the log ends, so a cut tail would not show",
+        );
+        return;
+    };
+    let found = walk.head();
+    let at = found.size.min(head.size);
+    if found.size != head.size {
+        let finding = Finding::new(Check::Head, "", "the log does not end where the store says");
+        let count = |size| format!("{size} records");
+        walk.findings
+            .push(finding.wanted(count(head.size), count(found.size)).at(at));
+    } else if found.last_hash != head.last_hash {
+        match (found.last_hash, head.last_hash) {
+            (Some(found), Some(stored)) => {
+                let finding = Finding::new(
+                    Check::Head,
+                    "/hash",
+                    "the last record is not the one at the store's head",
+                );
+                walk.findings
+                    .push(finding.wanted(stored, found).at(at.saturating_sub(1)));
+            }
+            (None, _) if at > 0 => walk.findings.not_checked(Check::Head, "the last record cannot be read"),
+            _ => walk.findings.push(Finding::new(
+                Check::Head,
+                "",
+                "the store's head has no hash of the last record, or one of none",
+            )),
+        }
+    }
+}
+
+fn check_tree(walk: &mut Walk<'_>, claims: &Claims) {
+    let Some(tree) = &walk.tree else {
+        walk.findings.not_checked(
+            Check::Tree,
+            "a record is broken or missing, so the root cannot be computed",
+        );
+        return;
+    };
+    let Some(stored) = claims.tree else {
+        walk.findings.not_checked(Check::Tree, "the stored root was not given");
+        return;
+    };
+    let text = |size: u64, root: tlog::Node| format!("size {size}, root {root}");
+    if (tree.size(), tree.root()) != (stored.size, stored.root) {
+        let finding = Finding::new(Check::Tree, "", "the stored root is not that of these records");
+        let finding = finding.wanted(text(tree.size(), tree.root()), text(stored.size, stored.root));
+        walk.findings.push(finding);
+    }
+    if walk.derived.is_none() {
+        walk.findings
+            .not_checked(Check::Tree, "the stored tiles were not given");
+    }
+}
+
+fn check_trust(walk: &mut Walk<'_>, trust: Option<&Trust>) {
+    let Some(trust) = trust else {
+        let reason = "no trust file: compare the fingerprints below with ones received on another way";
+        walk.findings.not_checked(Check::Trust, reason);
+        return;
+    };
+    let Fingerprints {
+        origin,
+        genesis_hash,
+        root_key,
+    } = &walk.seen;
+    let pairs = [
+        (
+            "/log",
+            "the log's origin",
+            trust.origin.to_string(),
+            origin.as_ref().map(ToString::to_string),
+        ),
+        (
+            "/hash",
+            "the genesis",
+            trust.genesis_hash.to_string(),
+            genesis_hash.map(|hash| hash.to_string()),
+        ),
+        (
+            "/payload/root_key",
+            "the root key",
+            trust.root_key.to_base64(),
+            root_key.map(|key| key.to_base64()),
+        ),
+    ];
+    for (member, what, pinned, seen) in pairs {
+        if seen.as_ref() != Some(&pinned) {
+            let finding = Finding::new(Check::Trust, member, format!("{what} is not the pinned one"));
+            let seen = seen.unwrap_or_else(|| "none".to_owned());
+            walk.findings.push(finding.wanted(pinned, seen).at(0));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a caller feeds the verifier: stored records in the order of the store, and what the store keeps beside them.
+//!
+//! The verifier opens no file. Whoever holds the store (the command line, through the ledger's read-only reader)
+//! decrypts its blocks and hands them over as [`Item`]s; a block that does not decrypt becomes [`Damaged`] and the walk
+//! goes on behind it. What the store derives from records (tiles, timeline heads) is asked for through [`Derived`].
+
+use record::Hash;
+use tlog::{Node, TileId};
+
+/// One piece of a store, in offset order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// Records that follow each other, any number of them: typically one block.
+    Records(Vec<StoredRecord>),
+    /// Records that could not be read.
+    Damaged(Damaged),
+}
+
+/// One record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The record's bytes.
+    pub bytes: Vec<u8>,
+    /// Per timeline, in the order of the format: the tenant's whole chain, the kind, then the record's links whose
+    /// label has a timeline.
+    pub timelines: Vec<TimelineEntry>,
+}
+
+/// The place of one record in one timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// Leaf index in the timeline's tree.
+    pub position: u64,
+    /// Nodes that this leaf completed, bottom up.
+    pub completed: Vec<[u8; 32]>,
+}
+
+/// A stretch of the log that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its first offset.
+    pub from_offset: u64,
+    /// The first offset behind it; `None` when nothing behind it is known.
+    pub to_offset: Option<u64>,
+    /// What went wrong, without any content.
+    pub detail: String,
+}
+
+/// What the store says about the end of its log. An absent claim leaves its check "not checked".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// The end of the log as HEAD has it.
+    pub head: Option<Head>,
+    /// The log tree's root as the store or a checkpoint has it.
+    pub tree: Option<TreeHead>,
+}
+
+/// The end of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Number of records.
+    pub size: u64,
+    /// Hash of the last record; `None` for an empty log.
+    pub last_hash: Option<Hash>,
+}
+
+/// A tree head: the root alone does not bind the size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeHead {
+    /// Number of leaves.
+    pub size: u64,
+    /// RFC 6962 root over them.
+    pub root: Node,
+}
+
+/// Names one timeline. The tenant's whole chain has an empty label and an empty target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimelineName<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// `kind` or a link's label; empty for the whole chain.
+    pub label: &'a str,
+    /// The bare kind or a link's target; empty for the whole chain.
+    pub target: &'a str,
+}
+
+/// Looks up what a store derives from its records. Errors are sentences without content; each becomes a finding.
+///
+/// Heads are stored under keyed hashes, so a store cannot list their names: the verifier asks for every timeline that it
+/// met while walking, once, at the end, and compares the number of heads, which shows one that no record accounts for.
+pub trait Derived: Send {
+    /// The stored frontier of a timeline ([`tlog::Frontier::encode`]).
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    fn timeline_head(&mut self, name: TimelineName<'_>) -> Result<Option<Vec<u8>>, String>;
+
+    /// How many timeline heads are stored.
+    ///
+    /// # Errors
+    /// They cannot be counted.
+    fn timeline_count(&mut self) -> Result<u64, String>;
+
+    /// The 256 nodes of a full tile of the log tree. Asked for while walking, in the order in which tiles fill.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    fn tile(&mut self, id: TileId) -> Result<Option<Vec<Node>>, String>;
+}

@@ -1,0 +1,327 @@
+//! The walk over a log: everything that needs the records before. Sequential and cheap; the cores do the rest.
+//!
+//! Invariant: one fault is one finding where that can be told. A record that is broken or missing is counted as lost,
+//! and later gaps in chains and timelines that lost records explain are not reported again. A lost record ends the log
+//! tree (its leaf is unknown), so the root is then not compared. None of this forgives anything: the fault that started
+//! it has failed the log already.
+
+use crate::check::Check;
+use crate::envelope::Envelope;
+use crate::examine::{Examined, Said};
+use crate::finding::{Finding, Findings};
+use crate::keyring::Keyring;
+use crate::report::{Counts, Fingerprints};
+use crate::signature::Claim;
+use crate::source::{Damaged, Derived, TimelineEntry};
+use crate::tenant::Tenants;
+use crate::{chain, source};
+use domain::state::Body;
+use record::{Hash, Origin, Timestamp};
+use tlog::{Edge, FullTile};
+
+/// State folded from the records so far.
+pub(crate) struct Walk<'a> {
+    pub(crate) findings: Findings,
+    pub(crate) seen: Fingerprints,
+    pub(crate) tenants: Tenants,
+    pub(crate) counts: Counts,
+    /// The next offset.
+    pub(crate) next: u64,
+    pub(crate) last_hash: Option<Hash>,
+    /// `None` once a leaf is lost.
+    pub(crate) tree: Option<Edge>,
+    pub(crate) derived: Option<&'a mut dyn Derived>,
+    keys: Keyring,
+    last_ts: Option<Timestamp>,
+    /// Broken or missing records so far.
+    lost: u64,
+    /// Something unreadable of unknown length lies before the next record.
+    open_gap: bool,
+    filled: Vec<FullTile>,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(findings: usize, derived: Option<&'a mut dyn Derived>) -> Self {
+        Self {
+            findings: Findings::new(findings),
+            seen: Fingerprints::default(),
+            tenants: Tenants::default(),
+            counts: Counts::default(),
+            next: 0,
+            last_hash: None,
+            tree: Some(Edge::new()),
+            derived,
+            keys: Keyring::default(),
+            last_ts: None,
+            lost: 0,
+            open_gap: false,
+            filled: Vec::new(),
+        }
+    }
+
+    /// Records that could not be read.
+    pub(crate) fn damaged(&mut self, damaged: &Damaged) {
+        let at = damaged.from_offset;
+        self.findings
+            .push(Finding::new(Check::Readable, "", damaged.detail.clone()).at(at));
+        match damaged.to_offset {
+            Some(to) => self.skip_to(to),
+            None => self.open_gap = true,
+        }
+        self.lose_tree();
+    }
+
+    /// Folds one record; a signature to check is pushed to `claims`.
+    pub(crate) fn record(&mut self, examined: Examined, entries: &[TimelineEntry], claims: &mut Vec<Claim>) {
+        self.counts.records += 1;
+        let broken = |finding: &Finding| matches!(finding.check, Check::Canonical | Check::Hash);
+        let sound = !examined.findings.iter().any(broken);
+        match examined.said {
+            Some(said) if sound => {
+                if self.place(&said.envelope) {
+                    let offset = said.envelope.offset;
+                    self.report(examined.findings, offset);
+                    self.sound(*said, entries, claims);
+                } else {
+                    self.report(examined.findings, said.envelope.offset);
+                }
+            }
+            said => {
+                self.report(examined.findings, self.next);
+                self.broken(said.as_deref(), entries);
+            }
+        }
+    }
+
+    fn report(&mut self, findings: impl IntoIterator<Item = Finding>, offset: u64) {
+        findings
+            .into_iter()
+            .for_each(|finding| self.findings.push(finding.at(offset)));
+    }
+
+    /// Finds the record's place in the sequence of offsets; `false` when it has none and must not be folded.
+    fn place(&mut self, envelope: &Envelope) -> bool {
+        let (offset, next) = (envelope.offset, self.next);
+        let finding = |detail: &str| Finding::new(Check::Offsets, "/offset", detail).wanted(next, offset);
+        if offset < next {
+            self.findings
+                .push(finding("this offset is repeated or out of order").at(offset));
+            return false;
+        }
+        if offset > next {
+            if !self.open_gap {
+                self.findings
+                    .push(finding("records are missing before this one").at(next));
+            }
+            self.skip_to(offset);
+        }
+        self.open_gap = false;
+        self.next = offset.saturating_add(1);
+        true
+    }
+
+    fn sound(&mut self, said: Said, entries: &[TimelineEntry], claims: &mut Vec<Claim>) {
+        let Said { envelope, leaf, .. } = &said;
+        let offset = envelope.offset;
+        self.see(&envelope.log, &said);
+        self.check_time(envelope);
+        self.check_rules(&said);
+        // Genesis names the key that it is signed with; a rotation counts from the next offset on.
+        self.fold_genesis(&said, true);
+        self.claim(envelope, claims);
+        self.fold_rotation(&said, true);
+        let state = self.tenants.state(&envelope.tenant);
+        let link = link(envelope, envelope.hash);
+        if let Some(finding) = state.chain.extend(&link, self.lost) {
+            self.findings.push(finding.at(offset));
+        }
+        let findings = &mut self.findings;
+        state.append(envelope, said.timeline_leaf, entries, self.lost, |finding| {
+            findings.push(finding.at(offset));
+        });
+        self.last_hash = Some(envelope.hash);
+        if let Some(tree) = &mut self.tree {
+            tree.append(*leaf, &mut self.filled);
+            self.compare_tiles(offset);
+        }
+    }
+
+    /// A record whose bytes were changed: believed only where it fits.
+    fn broken(&mut self, said: Option<&Said>, entries: &[TimelineEntry]) {
+        let at = self.next;
+        self.next = at.saturating_add(1);
+        self.open_gap = false;
+        self.lost += 1;
+        self.lose_tree();
+        self.last_hash = None;
+        let Some(said) = said else { return };
+        let envelope = &said.envelope;
+        let hash = self.likely_hash(said);
+        self.last_hash = Some(hash);
+        if at == 0 {
+            self.see(&envelope.log, said);
+        }
+        self.fold_genesis(said, false);
+        self.fold_rotation(said, false);
+        let link = link(envelope, hash);
+        // At offset 0 and at a tenant's birth there is nothing to fit to.
+        let state = match self.tenants.known(&envelope.tenant) {
+            Some(state) => state,
+            None if link.seq == 0 => self.tenants.state(&envelope.tenant),
+            None => return,
+        };
+        if state.chain.fits(&link) {
+            state.chain.extend_broken(&link, self.lost - 1);
+            state.append_broken(envelope, entries);
+        }
+    }
+
+    /// Of the computed and the claimed hash of a changed record, the one that the log's key signed; else the claimed one.
+    fn likely_hash(&self, said: &Said) -> Hash {
+        let envelope = &said.envelope;
+        let computed = self.keys.record_key().map(|(key, _)| Claim {
+            offset: envelope.offset,
+            key,
+            hash: said.computed,
+            sig: envelope.sig,
+        });
+        match computed.is_some_and(|claim| claim.holds()) {
+            true => said.computed,
+            false => envelope.hash,
+        }
+    }
+
+    /// Keeps the log's own account of its identity, and holds every later record to it.
+    fn see(&mut self, log: &Origin, said: &Said) {
+        let offset = said.envelope.offset;
+        match &self.seen.origin {
+            None => self.seen.origin = Some(log.clone()),
+            Some(origin) if origin != log => {
+                let finding = Finding::new(Check::Offsets, "/log", "the record belongs to another log");
+                self.findings.push(finding.wanted(origin, log).at(offset));
+            }
+            Some(_) => {}
+        }
+        if offset == 0 {
+            self.seen.genesis_hash = Some(said.computed);
+        }
+    }
+
+    fn check_time(&mut self, envelope: &Envelope) {
+        if let Some(last) = self.last_ts.filter(|last| *last > envelope.ts) {
+            let finding = Finding::new(Check::Time, "/ts", "earlier than the record before");
+            let finding = finding.wanted(format!("{last} or later"), envelope.ts);
+            self.findings.push(finding.at(envelope.offset));
+        }
+        self.last_ts = Some(envelope.ts);
+    }
+
+    /// A log begins with its only genesis, a tenant with its creation; the ledger's own kinds stay where they belong.
+    fn check_rules(&mut self, said: &Said) {
+        let envelope = &said.envelope;
+        let (offset, tenant) = (envelope.offset, &envelope.tenant);
+        let begins = self.tenants.known(tenant).is_none_or(|state| state.chain.is_new());
+        // Behind a lost record the tenant may have begun in it.
+        let begins = begins && (self.lost == 0 || envelope.seq == 0);
+        let detail = match &said.body {
+            Body::Genesis(_) if offset != 0 || !tenant.is_ledger() => "genesis stands at offset 0 only",
+            Body::Genesis(_) => return,
+            _ if offset == 0 => "a log begins with ledger.genesis of sigil-ledger",
+            Body::TenantCreated(created) if created.tenant != tenant.as_str() => {
+                "it creates another tenant than its own"
+            }
+            Body::TenantCreated(_) if !begins => "the tenant exists already",
+            Body::TenantCreated(_) => return,
+            _ if begins => "a tenant's chain begins with tenant.created",
+            _ if tenant.is_ledger() && !said.ledger_authored => "the ledger's own tenant holds the ledger's own kinds",
+            _ => return,
+        };
+        self.findings
+            .push(Finding::new(Check::Chain, "/kind", detail).at(offset));
+    }
+
+    /// Compares the key that the record names with the one in force and leaves the signature to the batch.
+    fn claim(&mut self, envelope: &Envelope, claims: &mut Vec<Claim>) {
+        let Some((key, text)) = self.keys.record_key() else {
+            for check in [Check::Key, Check::Signature] {
+                self.findings.not_checked(check, "no genesis names the log's key");
+            }
+            return;
+        };
+        if envelope.pub_key != text {
+            let finding = Finding::new(Check::Key, "/pub_key", "not the log's record key at this offset");
+            let finding = finding.wanted(text, &envelope.pub_key);
+            self.findings.push(finding.at(envelope.offset));
+            return;
+        }
+        claims.push(Claim {
+            offset: envelope.offset,
+            key,
+            hash: envelope.hash,
+            sig: envelope.sig,
+        });
+    }
+
+    fn fold_genesis(&mut self, said: &Said, sound: bool) {
+        if let (Body::Genesis(genesis), None) = (&said.body, self.keys.record_key()) {
+            let finding = self.keys.pin(genesis);
+            self.seen.root_key = self.keys.root_key();
+            self.report(finding.into_iter().filter(|_| sound), said.envelope.offset);
+        }
+    }
+
+    fn fold_rotation(&mut self, said: &Said, sound: bool) {
+        if let Body::KeyRotated(rotated) = &said.body {
+            let finding = self.keys.rotate(&said.envelope.log, rotated);
+            self.report(finding.into_iter().filter(|_| sound), said.envelope.offset);
+        }
+    }
+
+    fn compare_tiles(&mut self, offset: u64) {
+        for tile in self.filled.drain(..) {
+            let path = tile.id.path(None);
+            let wrong = |detail: &str| Finding::new(Check::Tree, "", format!("{path}: {detail}")).at(offset);
+            let stored = match &mut self.derived {
+                Some(derived) => derived.tile(tile.id),
+                None => continue,
+            };
+            match stored {
+                Ok(Some(nodes)) if nodes == tile.nodes => {}
+                Ok(Some(_)) => self.findings.push(wrong("another tile is stored")),
+                Ok(None) => self.findings.push(wrong("the tile is not stored")),
+                Err(detail) => self.findings.push(wrong(&detail)),
+            }
+        }
+    }
+
+    fn skip_to(&mut self, offset: u64) {
+        let missing = offset.saturating_sub(self.next);
+        if missing > 0 {
+            self.lost = self.lost.saturating_add(missing);
+            self.counts.unreadable = self.counts.unreadable.saturating_add(missing);
+            self.next = offset;
+            self.last_hash = None;
+            self.lose_tree();
+        }
+    }
+
+    fn lose_tree(&mut self) {
+        self.tree = None;
+    }
+
+    /// The end of the log as it was walked.
+    pub(crate) const fn head(&self) -> source::Head {
+        source::Head {
+            size: self.next,
+            last_hash: self.last_hash,
+        }
+    }
+}
+
+fn link(envelope: &Envelope, hash: Hash) -> chain::Link<'_> {
+    chain::Link {
+        seq: envelope.seq,
+        prev: envelope.prev.as_ref(),
+        hash,
+    }
+}

@@ -1,0 +1,8 @@
+//! Whole logs, built with the real writer, verified and tampered with.
+
+mod build;
+mod intact;
+mod known_answer;
+mod scan;
+mod tamper;
+mod trust;
