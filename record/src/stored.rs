@@ -176,18 +176,20 @@ impl Record {
 fn check_bytes(members: &Map<String, Value>, bytes: &[u8]) -> Result<Hash, Fault> {
     let mut canonical = Vec::with_capacity(bytes.len());
     let mut hasher = blake3::Hasher::new();
+    let mut hashed = 0;
     for (at, (name, value)) in members.iter().enumerate() {
         let start = canonical.len();
         canonical.push(if at == 0 { b'{' } else { b',' });
         canonical::write_string(name, &mut canonical);
         canonical.push(b':');
         canonical::write(value, &mut canonical);
-        if !matches!(name.as_str(), "hash" | "sig" | "pub_key") {
-            hasher.update(canonical.get(start..).unwrap_or_default());
+        if matches!(name.as_str(), "hash" | "sig" | "pub_key") {
+            hasher.update(canonical.get(hashed..start).unwrap_or_default());
+            hashed = canonical.len();
         }
     }
     canonical.push(b'}');
-    hasher.update(b"}");
+    hasher.update(canonical.get(hashed..).unwrap_or_default());
     if canonical != bytes {
         return Err(Fault::new(
             Code::NotCanonical,

@@ -10,12 +10,11 @@ impl Parser<'_> {
         let mut out = String::new();
         loop {
             let start = self.at;
-            while self
-                .peek()
-                .is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
-            {
-                self.at += 1;
-            }
+            let rest = self.bytes.get(start..).unwrap_or_default();
+            let plain = rest
+                .iter()
+                .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+            self.at += plain.unwrap_or(rest.len());
             // Both ends are ASCII delimiters, so the slice falls on character boundaries.
             out.push_str(self.text.get(start..self.at).unwrap_or_default());
             match self.peek() {
