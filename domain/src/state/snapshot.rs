@@ -61,7 +61,7 @@ fn read(snapshot: &Value) -> Option<State> {
             root: key(root)?,
         })
     };
-    Some(State {
+    let state = State {
         log: Origin::parse(snapshot.get("log")?.as_str()?)?,
         size: snapshot.get("size")?.as_u64()?,
         last_ts: optional(snapshot.get("last_ts")?, |ts| Timestamp::from_micros(ts.as_i64()?))?,
@@ -72,7 +72,13 @@ fn read(snapshot: &Value) -> Option<State> {
             .iter()
             .map(chain)
             .collect::<Option<_>>()?,
-    })
+    };
+    // Every record extends exactly one chain.
+    let chained = state
+        .chains
+        .values()
+        .try_fold(0_u64, |sum, chain| sum.checked_add(chain.length()));
+    (chained == Some(state.size)).then_some(state)
 }
 
 /// `Some(None)` for JSON null, `None` when there is a value that does not read.
