@@ -19,6 +19,7 @@ use crate::store::name;
 use crate::timelines::Timelines;
 use fjall::OwnedWriteBatch;
 use ledger_client::{Committed, Receipt};
+use record::RecordId;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -58,8 +59,13 @@ impl Committer {
 
     fn take(&mut self, (batch, records): SignedBatch) {
         if let Some(reason) = self.shared.poison() {
-            let unavailable = || ledger_client::Error::Unavailable { reason: reason.clone() };
-            return answer_failed(batch.waiting, |_| unavailable());
+            let failure = Failure {
+                reason: &reason,
+                stamped: Durability::Untouched,
+                known: Durability::Unknown,
+                committed: self.shared.committed_size(),
+            };
+            return answer_failed(batch.waiting, &records, &failure);
         }
         let mut durable = Durability::Untouched;
         match self.commit(&records, batch.snapshot.as_deref(), &mut durable) {
@@ -71,15 +77,13 @@ impl Committer {
                 let reason = error.to_string();
                 tracing::error!(%reason, durability = ?durable, "a commit failed: the log is opened again before the next append");
                 self.shared.set_poison(reason.clone());
-                answer_failed(batch.waiting, |signed| {
-                    match (durable, signed.and_then(|at| records.get(at))) {
-                        (Durability::Unknown, Some(record)) => ledger_client::Error::CommitUnknown {
-                            id: *record.prepared.draft.id(),
-                            reason: reason.clone(),
-                        },
-                        _ => ledger_client::Error::Unavailable { reason: reason.clone() },
-                    }
-                });
+                let failure = Failure {
+                    reason: &reason,
+                    stamped: durable,
+                    known: durable,
+                    committed: self.shared.committed_size(),
+                };
+                answer_failed(batch.waiting, &records, &failure);
             }
         }
         if self.synced.elapsed() >= HEAD_SYNC {
@@ -239,13 +243,46 @@ fn answer(waiting: Vec<(Request, Vec<Verdict>)>, records: &[Signed]) {
     }
 }
 
-fn answer_failed(waiting: Vec<(Request, Vec<Verdict>)>, error: impl Fn(Option<usize>) -> ledger_client::Error) {
+/// What is known about the records of a batch that is not committed.
+struct Failure<'a> {
+    reason: &'a str,
+    /// The batch's own records.
+    stamped: Durability,
+    /// Earlier records that are not published: they lie in this batch or in one that failed before it.
+    known: Durability,
+    /// Number of records that are published.
+    committed: u64,
+}
+
+impl Failure<'_> {
+    fn of(&self, durability: Durability, id: RecordId) -> Outcome {
+        let reason = self.reason.to_owned();
+        Outcome::Failed(match durability {
+            Durability::Unknown => ledger_client::Error::CommitUnknown { id, reason },
+            Durability::Untouched => ledger_client::Error::Unavailable { reason },
+        })
+    }
+}
+
+fn answer_failed(waiting: Vec<(Request, Vec<Verdict>)>, records: &[Signed], failure: &Failure<'_>) {
     for (request, verdicts) in waiting {
         let outcome = |verdict| match verdict {
-            // A refusal needs no disk; a known record may lie in the failed batch.
-            Verdict::Decided(Outcome::Failed(refusal)) => Outcome::Failed(refusal),
-            Verdict::Decided(_) => Outcome::Failed(error(None)),
-            Verdict::Stamped(at) => Outcome::Failed(error(Some(at))),
+            Verdict::Decided(Outcome::Existing { offset, draft, .. }) if offset >= failure.committed => {
+                failure.of(failure.known, *draft.id())
+            }
+            // It was denied by a state that holds records of failed batches.
+            Verdict::Decided(Outcome::Failed(ledger_client::Error::Denied(_))) => {
+                Outcome::Failed(ledger_client::Error::Unavailable {
+                    reason: failure.reason.to_owned(),
+                })
+            }
+            Verdict::Decided(outcome) => outcome,
+            Verdict::Stamped(at) => match records.get(at) {
+                Some(record) => failure.of(failure.stamped, *record.prepared.draft.id()),
+                None => Outcome::Failed(ledger_client::Error::Unavailable {
+                    reason: failure.reason.to_owned(),
+                }),
+            },
         };
         let _gone = request.reply.send(verdicts.into_iter().map(outcome).collect());
     }

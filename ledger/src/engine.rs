@@ -162,6 +162,14 @@ impl Engine {
         if !scopes.damaged().is_empty() {
             tracing::error!(slots = ?scopes.damaged(), "scope keys are damaged: their sealed values cannot be opened");
         }
+        let published = *committed.borrow();
+        if state.size() < published {
+            return Err(Error::LogBehind {
+                expected: published,
+                found: state.size(),
+                detail: "records that were read before are missing: restore a backup".to_owned(),
+            });
+        }
         committed.send_replace(state.size());
         let shared = Arc::new(Shared {
             recent: Recent::default(),
@@ -199,9 +207,9 @@ impl Engine {
             .thread_name(|n| format!("sigil-sign-{n}"));
         let pool = pool.build().map_err(|error| Error::Store(error.to_string()))?;
         let threads = vec![
-            spawn("sigil-sequence", move || sequencer.run(received, &stamped))?,
-            spawn("sigil-signer", move || signer::run(&pool, &to_sign, &signed))?,
-            spawn("sigil-commit", move || committer.run(&to_commit))?,
+            spawn("sigil-sequence", &shared, move || sequencer.run(received, &stamped))?,
+            spawn("sigil-signer", &shared, move || signer::run(&pool, &to_sign, &signed))?,
+            spawn("sigil-commit", &shared, move || committer.run(&to_commit))?,
         ];
         Ok(Self {
             shared,
@@ -238,10 +246,26 @@ impl Drop for Engine {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+/// Takes the engine out of service when its thread panics: it is replaced, as after a failed commit.
+struct PoisonOnPanic(Arc<Shared>);
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("a thread of the ledger panicked".to_owned());
+        }
+    }
+}
+
+fn spawn(name: &str, shared: &Arc<Shared>, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     let thread = std::thread::Builder::new().name(name.to_owned());
+    let guard = PoisonOnPanic(Arc::clone(shared));
+    let guarded = move || {
+        let _guard = guard;
+        run();
+    };
     thread
-        .spawn(run)
+        .spawn(guarded)
         .map_err(|error| Error::Store(format!("a thread could not be started: {error}")))
 }
 

@@ -51,6 +51,9 @@ pub struct Config {
     pub max_clock_jump_s: u32,
     /// Values that one data key encrypts before the next start takes a new one. Default 2^31.
     pub data_key_values: u64,
+    /// Bytes of entries that a keyspace of the store keeps in memory before it writes a table; a log keeps what it was
+    /// created with. Default: 4 to 32 MiB, by keyspace.
+    pub memtable_bytes: Option<u64>,
 }
 
 impl Config {
@@ -67,6 +70,7 @@ impl Config {
             snapshot_every: 16_384,
             max_clock_jump_s: 300,
             data_key_values: 1 << 31,
+            memtable_bytes: None,
         }
     }
 

@@ -146,6 +146,8 @@ impl HeadFile {
             .write(true)
             .open(path)
             .map_err(Error::io("open", path))?;
+        // What was found may be in memory only, and the other slot is about to be overwritten.
+        file.sync_data().map_err(Error::io("sync", path))?;
         let mut head = Self {
             file,
             path: path.to_owned(),

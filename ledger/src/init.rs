@@ -102,7 +102,7 @@ fn create_files(init: &Init, secrets: Secrets) -> Result<(), Error> {
     let config = &init.config;
     Scopes::create(&config.scopes_path())?;
     HeadFile::create(&config.head_path())?;
-    let store = Store::open(&config.store_path(), config.cache_bytes)?;
+    let store = Store::open(&config.store_path(), config.cache_bytes, config.memtable_bytes)?;
     let mut batch = store.batch();
     batch.insert(&store.meta, name::FORMAT, FORMAT.to_be_bytes());
     batch.commit()?;

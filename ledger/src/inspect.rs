@@ -12,8 +12,8 @@ use crate::keyring::Keyring;
 use crate::prepare::Preparer;
 use crate::recovery::{self, Decoder};
 use crate::scopes::Scopes;
-use crate::store::{Store, block_key, name};
-use crate::{Error, head, journal};
+use crate::store::{Store, block_key, guarded, name};
+use crate::{Error, framing, head, journal};
 use domain::Catalogue;
 use record::{Hash, Origin, Record, RecordId, Tenant};
 use std::fs::{self, File, TryLockError};
@@ -58,6 +58,10 @@ impl Inspection {
     /// # Errors
     /// As opening a log; [`Error::LogBehind`] when the store ends before HEAD.
     pub fn open(config: &Config, scratch: &Path) -> Result<Self, Error> {
+        guarded(|| Self::open_shadow(config, scratch))
+    }
+
+    fn open_shadow(config: &Config, scratch: &Path) -> Result<Self, Error> {
         if !config.keyring_path().exists() {
             return Err(Error::Absent(config.data_dir.clone()));
         }
@@ -73,9 +77,10 @@ impl Inspection {
                 format!("slot {slot} does not decrypt: the values under this key cannot be opened"),
             ));
         }
-        journal::shadow(&config.store_path(), scratch)?;
+        framing::check(&config.store_path())?;
         let shadow = Shadow(scratch.to_owned());
-        let store = Store::open(scratch, config.cache_bytes)?;
+        journal::shadow(&config.store_path(), scratch)?;
+        let store = Store::open(scratch, config.cache_bytes, config.memtable_bytes)?;
         recovery::check_format(&store)?;
         let tip = store.meta(name::TIP)?;
         let tip = tip
@@ -150,11 +155,26 @@ impl Inspection {
     /// All blocks in order, each with its first offset. A block that does not read is an error that names its offset;
     /// the blocks after it still come.
     pub fn blocks(&self) -> impl Iterator<Item = Result<(u64, Vec<StoredRecord>), Error>> + '_ {
-        self.store.log.iter().map(|guard| {
-            let (key, sealed) = guard.into_inner()?;
-            let first = block_key(&key)?;
-            Ok((first, self.decoder().block(first, &sealed)?))
-        })
+        let mut guards = Some(self.store.log.iter());
+        let mut last = None;
+        let read = move || {
+            let guard = guarded(|| Ok(guards.as_mut().and_then(Iterator::next)));
+            let guard = match guard {
+                Ok(guard) => guard?,
+                Err(panicked) => {
+                    guards = None;
+                    return Some(Err(panicked));
+                }
+            };
+            let block = guarded(|| {
+                let (key, sealed) = guard.into_inner().map_err(|error| unreadable("log", last, &error))?;
+                let first = block_key(&key)?;
+                last = Some(first);
+                Ok((first, self.decoder().block(first, &sealed)?))
+            });
+            Some(block)
+        };
+        std::iter::from_fn(read)
     }
 
     /// The record at this offset.
@@ -162,7 +182,26 @@ impl Inspection {
     /// # Errors
     /// [`Error::Corrupt`] when its block does not read.
     pub fn record(&self, offset: u64) -> Result<Option<StoredRecord>, Error> {
-        self.decoder().record(offset)
+        guarded(|| self.decoder().record(offset))
+    }
+
+    /// The canonical bytes of the records from offset `from` up to `until`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when a block does not read.
+    pub fn records(&self, from: u64, until: u64) -> Result<Vec<std::sync::Arc<[u8]>>, Error> {
+        let mut records = Vec::new();
+        let Some((start, _)) = self.store.block_at(from)? else {
+            return Ok(records);
+        };
+        for guard in self.store.log.range(start.to_be_bytes()..until.to_be_bytes()) {
+            let (key, sealed) = guard.into_inner()?;
+            let first = block_key(&key)?;
+            let block = self.decoder().block(first, &sealed)?.into_iter().zip(first..);
+            let wanted = block.filter(|(_, offset)| (from..until).contains(offset));
+            records.extend(wanted.map(|(stored, _)| stored.bytes));
+        }
+        Ok(records)
     }
 
     /// The encoded frontier that the store keeps for a timeline; the whole chain has label and target empty.
@@ -170,7 +209,7 @@ impl Inspection {
     /// # Errors
     /// [`Error::Corrupt`] when the keyspace does not read.
     pub fn timeline_head(&self, tenant: &Tenant, label: &str, target: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.store.head(&self.preparer.index.timeline(tenant, label, target))
+        guarded(|| self.store.head(&self.preparer.index.timeline(tenant, label, target)))
     }
 
     /// Where the index says the record with this id is.
@@ -178,7 +217,7 @@ impl Inspection {
     /// # Errors
     /// [`Error::Corrupt`] when the keyspace does not read.
     pub fn offset_of(&self, tenant: &Tenant, id: &RecordId) -> Result<Option<u64>, Error> {
-        self.store.id(&self.preparer.index.id(tenant, id))
+        guarded(|| self.store.id(&self.preparer.index.id(tenant, id)))
     }
 
     /// The bytes of a full tile of the log tree.
@@ -186,7 +225,7 @@ impl Inspection {
     /// # Errors
     /// [`Error::Corrupt`] when the keyspace does not read.
     pub fn tile(&self, id: tlog::TileId) -> Result<Option<Vec<u8>>, Error> {
-        self.store.tile(id)
+        guarded(|| self.store.tile(id))
     }
 
     /// Reads every entry of every keyspace but the log, so that no damaged block of the store stays unread; gives the
@@ -208,12 +247,12 @@ impl Inspection {
             let mut entries = 0;
             for guard in keyspace.iter() {
                 let read = guard.into_inner();
-                read.map_err(|error| Error::corrupt(format!("keyspace {name}"), format!("{error:?}")))?;
+                read.map_err(|error| unreadable(name, None, &error))?;
                 entries += 1;
             }
             Ok((name, entries))
         };
-        keyspaces.into_iter().map(count).collect()
+        guarded(|| keyspaces.into_iter().map(count).collect())
     }
 
     /// The sealed members of a record, each tried against its commitment.
@@ -221,7 +260,7 @@ impl Inspection {
     /// # Errors
     /// [`Error::Corrupt`] when the keyspace does not read.
     pub fn sealed(&self, record: &Record) -> Result<Vec<(String, Sealed)>, Error> {
-        let found = disclosure::read(&self.preparer, &self.store, &self.scopes, record)?;
+        let found = guarded(|| disclosure::read(&self.preparer, &self.store, &self.scopes, record))?;
         Ok(found
             .into_iter()
             .map(|(pointer, found)| self.try_open(record, pointer, found))
@@ -242,6 +281,11 @@ impl Inspection {
         let opens = commitment == Some(opening.commitment(&record.log, &record.tenant, &record.id));
         (pointer, if opens { Sealed::Opens } else { Sealed::Damaged })
     }
+}
+
+fn unreadable(keyspace: &str, last: Option<u64>, error: &fjall::Error) -> Error {
+    let last = last.map_or_else(String::new, |last| format!(" behind the block at offset {last}"));
+    Error::corrupt(format!("keyspace {keyspace}{last}"), format!("{error:?}"))
 }
 
 /// Keeps a ledger from opening the directory meanwhile; `None` where nothing was ever locked.

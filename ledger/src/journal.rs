@@ -4,8 +4,12 @@
 //! the opened store has been compared with HEAD; copies of an attempt that failed are never overwritten.
 
 use crate::Error;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+
+const CHUNK: usize = 256 * 1_024;
 
 /// Copies every journal of the store in `store` to `aside`, unless copies of a failed attempt are there.
 pub(crate) fn set_aside(store: &Path, aside: &Path) -> Result<(), Error> {
@@ -14,12 +18,46 @@ pub(crate) fn set_aside(store: &Path, aside: &Path) -> Result<(), Error> {
     }
     let partial = aside.with_extension("partial");
     let _stale = fs::remove_dir_all(&partial);
-    fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
-    for path in files(store)?.into_iter().filter(|path| is_journal(path)) {
-        let to = partial.join(path.file_name().unwrap_or_default());
-        fs::copy(&path, &to).map_err(Error::io("copy", &path))?;
+    let copied =
+        copy_journals(store, &partial).and_then(|()| fs::rename(&partial, aside).map_err(Error::io("replace", aside)));
+    if copied.is_err() {
+        // On a full disk half a copy would keep the space that is missing.
+        let _removed = fs::remove_dir_all(&partial);
     }
-    fs::rename(&partial, aside).map_err(Error::io("replace", aside))
+    copied
+}
+
+fn copy_journals(store: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(Error::io("create", to))?;
+    for path in files(store)?.into_iter().filter(|path| is_journal(path)) {
+        copy_sparse(&path, &to.join(path.file_name().unwrap_or_default())).map_err(Error::io("copy", &path))?;
+    }
+    Ok(())
+}
+
+/// Copies a file without taking space for its zeros: a journal's length is set in advance.
+fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, to) = (File::open(from)?, File::create(to)?);
+    let mut chunk = vec![0; CHUNK];
+    let mut length = 0;
+    loop {
+        let read = from.read(&mut chunk)?;
+        let bytes = chunk.get(..read).unwrap_or_default();
+        if bytes.is_empty() {
+            return to.set_len(length);
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            to.write_all_at(bytes, length)?;
+        }
+        length += read as u64;
+    }
+}
+
+/// Bytes that the journals of a store take on the disk.
+pub(crate) fn disk_bytes(store: &Path) -> Result<u64, Error> {
+    let journals = files(store)?.into_iter().filter(|path| is_journal(path));
+    let bytes = journals.map(|path| fs::metadata(&path).map_or(0, |metadata| metadata.blocks() * 512));
+    Ok(bytes.sum())
 }
 
 /// Forgets the copies: the opened store agrees with HEAD.
@@ -40,7 +78,7 @@ pub(crate) fn shadow(store: &Path, to: &Path) -> Result<(), Error> {
         if path.is_dir() {
             shadow(&path, &target)?;
         } else if !(is_table(&path) && fs::hard_link(&path, &target).is_ok()) {
-            fs::copy(&path, &target).map_err(Error::io("copy", &path))?;
+            copy_sparse(&path, &target).map_err(Error::io("copy", &path))?;
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ mod disclosure;
 mod engine;
 mod entropy;
 mod error;
+mod framing;
 mod handle;
 mod head;
 mod index;

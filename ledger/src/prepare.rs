@@ -9,7 +9,7 @@ use crate::index::{Index, Key};
 use domain::Catalogue;
 use domain::state::{Authority, Body};
 use ledger_client::Guard;
-use record::{Code, Draft, Fault, NewRecord, Origin, Tenant};
+use record::{Code, Draft, Fault, Link, NewRecord, Origin, Tenant};
 
 /// A record that is ready for the sequencer.
 #[derive(Debug)]
@@ -72,21 +72,13 @@ impl Preparer {
     }
 
     fn timeline_keys(&self, draft: &Draft) -> Vec<Key> {
-        let tenant = draft.tenant();
-        let own = [("", ""), ("kind", draft.kind().as_str())];
-        let links = draft
-            .links()
-            .iter()
-            .filter(|link| link.has_timeline())
-            .map(|link| (link.label(), link.target()));
-        own.into_iter()
-            .chain(links)
-            .map(|(label, target)| self.index.timeline(tenant, label, target))
+        timeline_names(draft.kind().as_str(), draft.links())
+            .map(|(label, target)| self.index.timeline(draft.tenant(), label, target))
             .collect()
     }
 
     /// The scopes whose erasure erases a record's sealed values: its sessions and subjects; the tenant when it has none.
-    pub(crate) fn scopes(&self, tenant: &Tenant, links: &[record::Link]) -> Vec<Key> {
+    pub(crate) fn scopes(&self, tenant: &Tenant, links: &[Link]) -> Vec<Key> {
         let scoped = links
             .iter()
             .filter(|link| matches!(link.label(), "session" | "subject"));
@@ -100,6 +92,13 @@ impl Preparer {
         scopes.dedup();
         scopes
     }
+}
+
+/// Label and target of every timeline that a record belongs to: whole chain, kind, then links, in order.
+pub(crate) fn timeline_names<'a>(kind: &'a str, links: &'a [Link]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let links = links.iter().filter(|link| link.has_timeline());
+    let links = links.map(|link| (link.label(), link.target()));
+    [("", ""), ("kind", kind)].into_iter().chain(links)
 }
 
 /// Sealing fails by a fault of the record or for want of randomness.

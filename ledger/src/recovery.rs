@@ -9,11 +9,12 @@ use crate::handle::Config;
 use crate::head::{self, HeadFile};
 use crate::keyring::Keyring;
 use crate::store::{FORMAT, Store, name, read_u64};
-use crate::{Error, block, journal};
+use crate::prepare::timeline_names;
+use crate::{Error, block, framing, journal, store};
 use domain::State;
 use domain::state::{Body, Fact};
 use record::{Origin, Record, json};
-use tlog::{Edge, Node, hash_children, hash_leaf, log_entry};
+use tlog::{Edge, Frontier, Node, hash_children, hash_leaf, log_entry};
 
 /// An opened log before its threads start.
 pub(crate) struct Recovered {
@@ -33,9 +34,14 @@ pub(crate) struct Decoder<'a> {
 
 /// Opens the store of `config`, folds the log and compares it with HEAD.
 pub(crate) fn recover(config: &Config, keyring: &Keyring) -> Result<Recovered, Error> {
+    store::guarded(|| recover_from_disk(config, keyring))
+}
+
+fn recover_from_disk(config: &Config, keyring: &Keyring) -> Result<Recovered, Error> {
     let (head, found) = HeadFile::open(&config.head_path())?;
+    framing::check(&config.store_path())?;
     journal::set_aside(&config.store_path(), &config.aside_path())?;
-    let store = Store::open(&config.store_path(), config.cache_bytes)?;
+    let store = Store::open(&config.store_path(), config.cache_bytes, config.memtable_bytes)?;
     let ciphers = keyring.ciphers();
     let decoder = Decoder {
         store: &store,
@@ -44,6 +50,7 @@ pub(crate) fn recover(config: &Config, keyring: &Keyring) -> Result<Recovered, E
     check_format(&store)?;
     let state = decoder.fold(&keyring.log)?;
     decoder.check_head(&state, &found)?;
+    decoder.check_newest(keyring, &state)?;
     // The store agrees with HEAD, so the copies of its journals have done their work.
     journal::drop_aside(&config.aside_path())?;
     let edge = decoder.edge(state.size())?;
@@ -159,6 +166,33 @@ impl Decoder<'_> {
         if parse(&stored.bytes, last)?.hash != head.hash {
             let detail = "HEAD names another record: the store and HEAD are not of the same log";
             return Err(Error::corrupt(format!("the record at offset {last}"), detail));
+        }
+        Ok(())
+    }
+
+    /// The index entries of the newest block: they were committed with it, but a table may have kept the block alone.
+    fn check_newest(&self, keyring: &Keyring, state: &State) -> Result<(), Error> {
+        let Some((first, sealed)) = self.store.block_at(state.size())? else {
+            return Ok(());
+        };
+        let index = keyring.index();
+        let behind = |offset: u64, keyspace: &str| {
+            let detail = format!("it does not know the record at offset {offset}, which was committed with it");
+            Error::corrupt(format!("keyspace {keyspace}"), detail)
+        };
+        for (stored, offset) in self.block(first, &sealed)?.iter().zip(first..) {
+            let record = parse(&stored.bytes, offset)?;
+            if self.store.id(&index.id(&record.tenant, &record.id))? != Some(offset) {
+                return Err(behind(offset, "ids"));
+            }
+            let names = timeline_names(record.kind.as_str(), &record.links);
+            for ((label, target), entry) in names.zip(&stored.timelines) {
+                let head = self.store.head(&index.timeline(&record.tenant, label, target))?;
+                let head = head.and_then(|head| Frontier::decode(&head).ok());
+                if head.is_none_or(|head| head.size() <= entry.position) {
+                    return Err(behind(offset, "heads"));
+                }
+            }
         }
         Ok(())
     }

@@ -47,6 +47,10 @@ impl Scopes {
             .write(writable)
             .open(path)
             .map_err(Error::io("open", path))?;
+        if writable {
+            // A slot whose sync failed, or was cut off by a crash, is read here and used from now on.
+            file.sync_data().map_err(Error::io("sync", path))?;
+        }
         let mut scopes = Self {
             file,
             path: path.to_owned(),

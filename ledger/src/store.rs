@@ -42,7 +42,7 @@ pub(crate) const FORMAT: u64 = 1;
 
 impl Store {
     /// Opens the store in `dir`, creating its keyspaces in a new one.
-    pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, cache_bytes: u64, memtable_bytes: Option<u64>) -> Result<Self, Error> {
         let db = Database::builder(dir)
             .cache_size(cache_bytes)
             .worker_threads(2)
@@ -53,7 +53,7 @@ impl Store {
         let keyspace = |name: &str, memtable: u64| {
             let options = || {
                 KeyspaceCreateOptions::default()
-                    .max_memtable_size(memtable)
+                    .max_memtable_size(memtable_bytes.unwrap_or(memtable))
                     .data_block_compression_policy(CompressionPolicy::disabled())
             };
             db.keyspace(name, options)
@@ -108,6 +108,15 @@ impl Store {
     pub(crate) fn flush(&self) -> Result<(), Error> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }
+}
+
+/// Runs what reads the store's files: fjall takes some damaged ones for its own mistake and panics.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Error::corrupt("fjall", format!("reading it panicked: {text}")))
+    })
 }
 
 /// The first offset of a block from its key.

@@ -101,9 +101,8 @@ fn find(shared: &Shared, key: &crate::index::Key) -> Result<Option<Committed>, E
 
 fn read_blocks(shared: &Arc<Shared>, from: u64, limit: usize) -> Result<Vec<Committed>, Error> {
     let (mut records, mut bytes) = (Vec::new(), 0);
-    let Some((start, _)) = shared.store.block_at(from)? else {
-        return Ok(records);
-    };
+    let missing = |offset: u64| Error::corrupt(format!("the log at offset {offset}"), "records are missing here");
+    let (start, _) = shared.store.block_at(from)?.ok_or_else(|| missing(from))?;
     for guard in shared.store.log.range(start.to_be_bytes()..) {
         let (key, sealed) = guard.into_inner()?;
         let first = crate::store::block_key(&key)?;
@@ -112,6 +111,10 @@ fn read_blocks(shared: &Arc<Shared>, from: u64, limit: usize) -> Result<Vec<Comm
                 return Ok(records);
             }
             if offset >= from {
+                let next = from + records.len() as u64;
+                if offset != next {
+                    return Err(missing(next));
+                }
                 bytes += stored.bytes.len();
                 records.push(Committed {
                     offset,
@@ -120,5 +123,6 @@ fn read_blocks(shared: &Arc<Shared>, from: u64, limit: usize) -> Result<Vec<Comm
             }
         }
     }
-    Ok(records)
+    // Asked for is only what is committed, so there is a record.
+    if records.is_empty() { Err(missing(from)) } else { Ok(records) }
 }

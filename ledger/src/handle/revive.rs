@@ -3,7 +3,7 @@
 //! Until then reads go on, appends are refused with the reason, and nothing is acknowledged that is not stored.
 
 use super::{Handle, Inner};
-use crate::Error;
+use crate::{Error, journal};
 use crate::engine::{Engine, Opening, Shared};
 use crate::keyring::Keyring;
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes that must fit on the disk before the log is opened again.
+/// Bytes that must fit on the disk, beside a copy of the journals, before the log is opened again.
 const PROBE_BYTES: usize = 4 * 1_024 * 1_024;
 /// Time between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -122,8 +122,13 @@ impl Inner {
     /// Writes and removes a file, as large as opening needs.
     fn probe_space(&self) -> Result<(), Error> {
         let path = self.config.data_dir.join("space-probe");
+        // Opening sets the journals aside.
+        let chunks = 1 + journal::disk_bytes(&self.config.store_path())?.div_ceil(PROBE_BYTES as u64);
         let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&vec![0; PROBE_BYTES])?;
+            let chunk = vec![0; PROBE_BYTES];
+            for _ in 0..chunks {
+                file.write_all(&chunk)?;
+            }
             file.sync_all()
         });
         let removed = std::fs::remove_file(&path);
