@@ -26,12 +26,18 @@ mod splice;
 mod tenancy;
 mod timeline;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod trial;
+
 pub use auth::LocalAuth;
 pub use caller::{Caller, CallerKind, Role};
 pub use config::Config;
 pub use error::{catalogue, catalogue_pages};
 pub use openapi::openapi;
 pub use serve::serve;
+pub use timeline::timeline_request;
 
 use ledger_client::LedgerClient;
 use projector::query::Queries;
@@ -65,7 +71,6 @@ pub(crate) struct Shared {
 
 impl App {
     /// The router with every route and the outer function around them; [`serve`] runs it.
-    #[must_use]
     pub fn router(self) -> axum::Router {
         let (router, _) = openapi::routes().split_for_parts();
         edge::around(routes::undocumented(router), self.shared())

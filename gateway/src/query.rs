@@ -49,6 +49,14 @@ impl Query {
         Ok(Self { pairs })
     }
 
+    /// Parameters that are decoded already.
+    pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            pairs: pairs.iter().map(owned).collect(),
+        }
+    }
+
     /// The value of a parameter.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.pairs

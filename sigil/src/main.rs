@@ -1,2 +1,5 @@
 //! `sigil`: one executable, every role.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    sigil::main()
+}

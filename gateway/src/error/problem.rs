@@ -93,6 +93,11 @@ impl Problem {
         }
     }
 
+    /// The detail, for a caller without HTTP.
+    pub(crate) fn sentence(self) -> String {
+        self.detail
+    }
+
     /// The code.
     pub(crate) const fn code(&self) -> &'static str {
         self.code

@@ -1,0 +1,55 @@
+//! `cargo xtask bench`: every claim about speed as a ratio against a limit or a peer, measured in the same run.
+//!
+//! These machines are shared and noisy: absolute rates are printed to understand a ratio, not to be quoted. Server and
+//! load generator share the cores; the server is this same executable, started as a process of its own.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a measurement may panic: there is nobody to answer"
+)]
+
+mod append;
+mod client;
+mod http;
+mod limit;
+mod load;
+mod postgres;
+mod server;
+mod size;
+mod table;
+
+use std::process::ExitCode;
+
+const NAMES: [&str; 7] = ["limits", "append", "http", "ndjson", "timeline", "verify", "scale"];
+
+fn main() -> ExitCode {
+    if std::env::var_os(server::CHILD).is_some() {
+        return sigil::main();
+    }
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = asked.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        eprintln!("bench: {unknown} is not one of {}", NAMES.join(" "));
+        return ExitCode::from(2);
+    }
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    table::head();
+    if wanted("limits") {
+        limit::print();
+    }
+    if wanted("append") {
+        runtime.block_on(append::run());
+    }
+    if wanted("http") {
+        runtime.block_on(http::single());
+    }
+    if wanted("ndjson") {
+        runtime.block_on(http::ndjson());
+    }
+    let sizes = wanted("timeline") || wanted("verify") || wanted("scale");
+    if sizes {
+        let full = wanted("scale");
+        runtime.block_on(size::run(full));
+    }
+    ExitCode::SUCCESS
+}

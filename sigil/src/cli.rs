@@ -1,0 +1,314 @@
+//! The command line: verbs and flags. Flags win over `SIGIL_*` variables, which win over defaults.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Sigil Ledger: a signed, hash-chained audit ledger for systems in which software agents act.
+#[derive(Debug, Parser)]
+#[command(name = "sigil", version, max_term_width = 100, after_help = EXITS)]
+pub struct Cli {
+    /// Print data as JSON, one value a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on standard error; twice for everything. SIGIL_LOG sets a filter instead.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXITS: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 not allowed, \
+                     5 could not be checked, 6 unavailable, 130 interrupted.";
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run everything embedded on sample records: append, show, rebuild, verify, and serve a page.
+    Demo(Demo),
+    /// Serve an existing log on this machine: API, page and read model in one process.
+    Dev(Dev),
+    /// Create a log: data directory, key file, trust file and root key.
+    Init(Init),
+    /// Import foreign audit logs; importing the same file again adds nothing.
+    Import(Import),
+    /// Show a timeline.
+    Timeline(Timeline),
+    /// Append, get or list records.
+    #[command(subcommand)]
+    Record(RecordVerb),
+    /// Check a log, or one of its records, against a trust file.
+    Verify(Verify),
+    /// Look at or rebuild the read model.
+    #[command(subcommand)]
+    Projection(ProjectionVerb),
+    /// Replace a signing key, with the root key's consent.
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Look for what is wrong with a log's files, and say what to do.
+    Doctor(Doctor),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the generated contracts (schemas, OpenAPI, error catalogue).
+    #[command(hide = true)]
+    Contracts {
+        /// Where to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+/// Which log.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// The log's directory.
+    #[arg(long, env = "SIGIL_DATA_DIR", default_value = "sigil-data")]
+    pub data_dir: PathBuf,
+    /// The key file [default: the data directory's name with `.key`; or 64 hex digits in SIGIL_KEY].
+    #[arg(long, env = "SIGIL_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// A file whose first line is the passphrase, instead of a key file.
+    #[arg(long, env = "SIGIL_PASSPHRASE_FILE", conflicts_with = "key_file")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `sigil demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where to serve the page; another free port when this one is taken.
+    #[arg(long, default_value = "127.0.0.1:7480")]
+    pub listen: SocketAddr,
+    /// Keep the demo's log in this new directory instead of a temporary one.
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// End after the tour instead of serving the page.
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// `sigil dev`.
+#[derive(Debug, Args)]
+pub struct Dev {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Where to serve; loopback only.
+    #[arg(long, env = "SIGIL_LISTEN", default_value = "127.0.0.1:7480")]
+    pub listen: SocketAddr,
+    /// A file whose first line is the token to accept; otherwise a fresh one is printed.
+    #[arg(long, env = "SIGIL_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Let the page on this machine read without the token.
+    #[arg(long)]
+    pub open_reads: bool,
+}
+
+/// `sigil init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// The log's origin: a name like a URL without a scheme, which never changes.
+    #[arg(long = "log", value_name = "ORIGIN", default_value = "localhost/audit")]
+    pub origin: String,
+    /// The log's short name, [a-z0-9-]{1,32}.
+    #[arg(long, default_value = "audit")]
+    pub slug: String,
+    /// A tenant that begins with the log; may be repeated.
+    #[arg(long = "tenant", default_value = "default")]
+    pub tenants: Vec<String>,
+    /// Where to write the trust file [default: the data directory's name with `.trust`].
+    #[arg(long)]
+    pub trust_file: Option<PathBuf>,
+    /// Where to write the root key [default: the data directory's name with `.root`].
+    #[arg(long)]
+    pub root_key_file: Option<PathBuf>,
+}
+
+/// `sigil import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// windows, cloudtrail, cloudevents or jsonl [default: what the beginning of the file looks like].
+    #[arg(long)]
+    pub format: Option<String>,
+    /// The tenant that gets the events; created when it does not exist.
+    #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
+    pub tenant: String,
+    /// Files, zip archives of files, or - for standard input.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// `sigil timeline`.
+#[derive(Debug, Args)]
+pub struct Timeline {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Whose records.
+    #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
+    pub tenant: String,
+    /// Target of an `actor` link, such as agent:a1; `text*` for a beginning.
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Target of a `subject` link.
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Target of a `session` link.
+    #[arg(long)]
+    pub session: Option<String>,
+    /// Target of a `resource` link.
+    #[arg(long)]
+    pub resource: Option<String>,
+    /// Kind of record.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Action of an audit event.
+    #[arg(long)]
+    pub action: Option<String>,
+    /// Outcome of an audit event: success, failure, denied, unknown.
+    #[arg(long)]
+    pub outcome: Option<String>,
+    /// Happened at or after this date or RFC 3339 time.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Happened before this time, or on or before this date.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// A phrase of qualifiers: 'actor:agent:a1 -kind:trust.* outcome:denied'.
+    #[arg(short)]
+    pub q: Option<String>,
+    /// desc, asc, occurred_desc or occurred_asc.
+    #[arg(long)]
+    pub order: Option<String>,
+    /// Rows at most; 0 for all.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u64,
+    /// Print only the number of rows, of all pages.
+    #[arg(long)]
+    pub count: bool,
+}
+
+/// `sigil record ...`.
+#[derive(Debug, Subcommand)]
+pub enum RecordVerb {
+    /// Append records from a file or standard input: one JSON document, or one a line.
+    Append {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The tenant, when the record does not name one.
+        #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
+        tenant: String,
+        /// Each line is a record of its own.
+        #[arg(long)]
+        ndjson: bool,
+        /// The file, or - for standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Print the canonical bytes of one record.
+    Get {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The tenant.
+        #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
+        tenant: String,
+        /// The record's id.
+        id: String,
+    },
+    /// Print records in the order of the log.
+    List {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The first offset.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// How many.
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+    },
+    /// Print the newest records.
+    Tail {
+        #[command(flatten)]
+        log: LogArgs,
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 10)]
+        lines: u64,
+    },
+}
+
+/// `sigil verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The log's directory.
+    #[arg(env = "SIGIL_DATA_DIR", default_value = "sigil-data")]
+    pub data_dir: PathBuf,
+    /// The key file [default: the directory's name with `.key`; or 64 hex digits in SIGIL_KEY].
+    #[arg(long, env = "SIGIL_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// A file whose first line is the passphrase, instead of a key file.
+    #[arg(long, env = "SIGIL_PASSPHRASE_FILE", conflicts_with = "key_file")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The trust file: origin, genesis and keys that you pin. Without it the outcome is "could not be checked".
+    #[arg(long, env = "SIGIL_TRUST")]
+    pub trust: Option<PathBuf>,
+    /// Check one record instead of the whole log.
+    #[arg(long, value_name = "ID")]
+    pub record: Option<String>,
+    /// The tenant of that record.
+    #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
+    pub tenant: String,
+    /// Check the log only, not the read model built from it.
+    #[arg(long)]
+    pub log_only: bool,
+    /// Check every signature on its own and canonicalize with a second implementation: several times slower.
+    #[arg(long)]
+    pub thorough: bool,
+}
+
+/// `sigil projection ...`.
+#[derive(Debug, Subcommand)]
+pub enum ProjectionVerb {
+    /// How far the read model is, and its digest.
+    Status {
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Build the read model anew from offset zero, then switch to it.
+    Rebuild {
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Replay the log into a scratch read model and compare digests with the live one.
+    Verify {
+        #[command(flatten)]
+        log: LogArgs,
+    },
+}
+
+/// `sigil key ...`.
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Replace the key that signs records, from the next record on.
+    Rotate {
+        #[command(flatten)]
+        log: LogArgs,
+        /// The root key [default: the data directory's name with `.root`].
+        #[arg(long)]
+        root_key_file: Option<PathBuf>,
+    },
+}
+
+/// `sigil doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Repair what can be repaired without losing anything.
+    #[arg(long)]
+    pub fix: bool,
+}

@@ -1,0 +1,37 @@
+//! One file per verb. A command gets its arguments and the output, and gives an exit code or a failure.
+
+mod completion;
+mod demo;
+mod dev;
+mod doctor;
+mod import;
+mod init;
+mod key;
+mod projection;
+mod record;
+mod serve;
+mod timeline;
+mod verify;
+
+use crate::cli::{Cli, Verb};
+use crate::contract;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// Runs the command that was asked for.
+pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    match cli.verb {
+        Verb::Demo(args) => demo::run(args, output).await,
+        Verb::Dev(args) => dev::run(args, output).await,
+        Verb::Init(args) => init::run(args, output).await,
+        Verb::Import(args) => import::run(args, output).await,
+        Verb::Timeline(args) => timeline::run(args, output).await,
+        Verb::Record(verb) => record::run(verb, output).await,
+        Verb::Verify(args) => verify::run(args, output).await,
+        Verb::Projection(verb) => projection::run(verb, output).await,
+        Verb::Key(verb) => key::run(verb, output).await,
+        Verb::Doctor(args) => doctor::run(args, output).await,
+        Verb::Completion { shell } => completion::run(shell),
+        Verb::Contracts { out } => contract::write(&out),
+    }
+}

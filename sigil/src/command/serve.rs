@@ -1,0 +1,66 @@
+//! Serving an embedded log: gateway, live projector, and an orderly end.
+
+use crate::embedded::Embedded;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::stop::{self, Stop};
+use gateway::{App, Config, LocalAuth};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// What cursors are authenticated under.
+const CURSOR_KEY: &str = "sigil gateway cursor v1";
+
+/// Serves until Ctrl-C or SIGTERM, then drains: no new connections, requests under way finish, the log is closed.
+pub async fn until_stopped(
+    embedded: Embedded,
+    listener: TcpListener,
+    auth: LocalAuth,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    if !listener.local_addr()?.ip().is_loopback() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "without TLS only loopback addresses are served: use 127.0.0.1",
+        ));
+    }
+    let config = Config::default();
+    let app = App {
+        ledger: embedded.client(),
+        queries: Arc::clone(&embedded.read_model) as Arc<dyn projector::query::Queries>,
+        auth,
+        cursor_key: embedded.handle.derive_key(CURSOR_KEY),
+        config: config.clone(),
+    };
+    let mut projecting = embedded.project();
+    let (halt, halted) = oneshot::channel::<()>();
+    let serving = tokio::spawn({
+        let router = app.router();
+        async move {
+            let stop = async {
+                let _dropped = halted.await;
+            };
+            gateway::serve(listener, router, &config, stop).await
+        }
+    });
+    let stopped = tokio::select! {
+        stopped = stop::requested() => stopped.map_err(Failure::from),
+        error = projecting.halted() => Err(error.into()),
+    };
+    output.note("stopping: requests under way are finished first");
+    // The server may be gone already.
+    let _gone = halt.send(());
+    let drained = serving.await.map_err(anyhow::Error::from)?;
+    if stopped.is_ok() {
+        projecting.stop().await?;
+    }
+    embedded.close().await?;
+    if !drained {
+        output.note("some requests were cut off at the drain deadline; a client that retries with the same id is safe");
+    }
+    match stopped? {
+        Stop::Interrupt => Ok(Exit::Interrupted),
+        Stop::Terminate => Ok(Exit::Ok),
+    }
+}

@@ -1,0 +1,151 @@
+//! `sigil verify`: a whole log, or one record of it, against a trust file.
+//!
+//! The directory is only read: the store is opened on a shadow. After the log, the read model beside it is compared with
+//! a replay, so that a changed row is found as well. Exit 3: something is wrong; 5: it could not be checked.
+
+mod replay;
+mod store;
+
+use crate::cli::Verify;
+use crate::command::init::tenant;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::place::Place;
+use crate::{cli, progress};
+use ledger::inspect::Inspection;
+use record::RecordId;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use verifier::{Options, Outcome, Report, Trust};
+
+/// Verifies what the arguments name.
+pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
+    let log = cli::LogArgs {
+        data_dir: args.data_dir.clone(),
+        key_file: args.key_file.clone(),
+        passphrase_file: args.passphrase_file.clone(),
+    };
+    let place = Place::of(&log)?;
+    let trust = args.trust.as_deref().map(read_trust).transpose()?;
+    let inspection = open(&place).await?;
+    match &args.record {
+        Some(id) => record(&inspection, id, &args, trust.as_ref(), output),
+        None => {
+            let depth = Depth {
+                log_only: args.log_only,
+                thorough: args.thorough,
+            };
+            check(&place, inspection, trust, depth, output).await
+        }
+    }
+}
+
+/// Verifies a log that this process made, read model included.
+pub async fn place(place: &Place, trust_file: &Path, output: &Output) -> Result<Exit, Failure> {
+    let (trust, inspection) = (read_trust(trust_file)?, open(place).await?);
+    check(place, inspection, Some(trust), Depth::default(), output).await
+}
+
+/// How much is checked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    log_only: bool,
+    thorough: bool,
+}
+
+async fn open(place: &Place) -> Result<Arc<Inspection>, Failure> {
+    let (config, scratch) = (place.config(), place.scratch("verify"));
+    let opened = tokio::task::spawn_blocking(move || Inspection::open(&config, &scratch)).await;
+    Ok(Arc::new(opened.map_err(anyhow::Error::from)??))
+}
+
+async fn check(
+    place: &Place,
+    inspection: Arc<Inspection>,
+    trust: Option<Trust>,
+    depth: Depth,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let (log, thorough) = (Arc::clone(&inspection), depth.thorough);
+    let work = tokio::task::spawn_blocking(move || whole_log(&log, trust.as_ref(), thorough));
+    let (report, mut findings) = work.await.map_err(anyhow::Error::from)?;
+    if !depth.log_only {
+        findings.extend(replay::compare(place, &inspection).await?);
+    }
+    Ok(tell(&report, &findings, output))
+}
+
+fn read_trust(path: &Path) -> Result<Trust, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Unchecked, format!("trust file {}: {error}", path.display()))
+    };
+    let bytes = std::fs::read(path).map_err(|error| wrong(&error))?;
+    Trust::parse(&bytes).map_err(|error| wrong(&error))
+}
+
+/// The verifier's report, and what else is wrong with the store.
+fn whole_log(inspection: &Inspection, trust: Option<&Trust>, thorough: bool) -> (Report, Vec<String>) {
+    let claims = store::claims(inspection);
+    let total = claims.head.map(|head| head.size);
+    let bar = progress::bar("verifying", "records", total.unwrap_or(0));
+    let show = |done: u64, _total: Option<u64>| bar.set_position(done);
+    let sealed = store::SealedCheck::default();
+    let mut derived = store::Stored { inspection };
+    let options = Options {
+        trust,
+        thorough,
+        total,
+        progress: Some(&show),
+        ..Options::default()
+    };
+    let report = verifier::verify_log(store::items(inspection, &sealed), Some(&mut derived), &claims, &options);
+    bar.finish_and_clear();
+    let mut findings = sealed.findings();
+    findings.extend(store::scan(inspection, total.unwrap_or(0)));
+    (report, findings)
+}
+
+fn record(
+    inspection: &Inspection,
+    id: &str,
+    args: &Verify,
+    trust: Option<&Trust>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let id = RecordId::parse(id).ok_or_else(|| Failure::new(Exit::Usage, "a record id is a lower-case UUIDv7"))?;
+    let offset = inspection.offset_of(&tenant(&args.tenant)?, &id)?;
+    let missing = || Failure::new(Exit::Failure, format!("tenant {} has no record {id}", args.tenant));
+    let stored = inspection.record(offset.ok_or_else(missing)?)?.ok_or_else(missing)?;
+    let keys = store::record_keys(inspection)?;
+    let report = verifier::verify_record(&stored.bytes, &keys, trust);
+    output.data(&report.to_json(), &report.lines().join("\n"));
+    Ok(exit(report.outcome()))
+}
+
+fn tell(report: &Report, findings: &[String], output: &Output) -> Exit {
+    let mut value = report.to_json();
+    if let Some(members) = value.as_object_mut() {
+        members.insert("size".to_owned(), json!(report.counts.records));
+        members.insert(
+            "store_findings".to_owned(),
+            findings.iter().cloned().map(Value::String).collect(),
+        );
+    }
+    let mut lines = report.lines();
+    lines.extend(findings.iter().map(|finding| format!("FAILED   store: {finding}")));
+    output.data(&value, &lines.join("\n"));
+    if findings.is_empty() {
+        exit(report.outcome())
+    } else {
+        Exit::VerificationFailed
+    }
+}
+
+const fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Verified => Exit::Ok,
+        Outcome::Failed => Exit::VerificationFailed,
+        Outcome::Unchecked => Exit::Unchecked,
+    }
+}

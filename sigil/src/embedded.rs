@@ -1,0 +1,142 @@
+//! A ledger and its read model in this process: what `dev`, `demo` and the commands on a data directory run on.
+
+use crate::exit::Failure;
+use crate::feed::Feed;
+use crate::place::Place;
+use ledger::Handle;
+use ledger_client::LedgerClient;
+use projector::query::Queries;
+use projector::{Cancel, Trigger};
+use projector_sqlite::ReadModel;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// An open log with its read model.
+pub struct Embedded {
+    /// The ledger.
+    pub handle: Handle,
+    /// The read model.
+    pub read_model: Arc<ReadModel>,
+}
+
+/// The live projector.
+pub struct Projecting {
+    trigger: Trigger,
+    task: JoinHandle<Result<(), projector::Error>>,
+}
+
+impl Embedded {
+    /// Opens the log and its read model.
+    pub async fn open(place: &Place) -> Result<Self, Failure> {
+        let config = place.config();
+        let opened = tokio::task::spawn_blocking(move || Handle::open(config))
+            .await
+            .map_err(anyhow::Error::from)?;
+        let handle = opened?;
+        let dir = place.read_model();
+        let read_model = match ReadModel::open(&dir, handle.origin().clone()).await {
+            // Another build's tables hold nothing that the log does not give again.
+            Err(projector::Error::Outdated { .. }) => ReadModel::reset(&dir, handle.origin().clone()).await?,
+            opened => opened?,
+        };
+        Ok(Self {
+            handle,
+            read_model: Arc::new(read_model),
+        })
+    }
+
+    /// Opens the log with an empty read model, whatever state the old one is in.
+    pub async fn open_anew(place: &Place) -> Result<Self, Failure> {
+        let config = place.config();
+        let opened = tokio::task::spawn_blocking(move || Handle::open(config))
+            .await
+            .map_err(anyhow::Error::from)?;
+        let handle = opened?;
+        let read_model = ReadModel::reset(&place.read_model(), handle.origin().clone()).await?;
+        Ok(Self {
+            handle,
+            read_model: Arc::new(read_model),
+        })
+    }
+
+    /// The ledger as the other rooms know it.
+    pub fn client(&self) -> Arc<dyn LedgerClient> {
+        Arc::new(self.handle.clone())
+    }
+
+    /// A new feed of the ledger.
+    pub fn feed(&self) -> Feed {
+        Feed::new(self.client())
+    }
+
+    /// Starts the live projector.
+    pub fn project(&self) -> Projecting {
+        let (trigger, cancel) = Trigger::new();
+        let (read_model, mut feed) = (Arc::clone(&self.read_model), self.feed());
+        let task = tokio::spawn(async move { follow(&read_model, &mut feed, &cancel).await });
+        Projecting { trigger, task }
+    }
+
+    /// Brings the read model up to the end of the log.
+    pub async fn catch_up(&self) -> Result<(), Failure> {
+        let head = self.handle.head().await?.size;
+        if self.read_model.position().await? >= head {
+            return Ok(());
+        }
+        let mut projecting = self.project();
+        self.wait_for(head, &mut projecting).await?;
+        projecting.stop().await
+    }
+
+    /// Waits until the read model has applied `size` records; fails at once when the projector halts.
+    async fn wait_for(&self, size: u64, projecting: &mut Projecting) -> Result<(), Failure> {
+        let mut positions = self.read_model.positions();
+        tokio::select! {
+            reached = positions.wait_for(|position| *position >= size) => {
+                reached.map(drop).map_err(|error| anyhow::Error::from(error).into())
+            }
+            error = projecting.halted() => Err(error.into()),
+        }
+    }
+
+    /// Closes the log in order.
+    pub async fn close(self) -> Result<(), Failure> {
+        let handle = self.handle;
+        self.read_model.close().await;
+        tokio::task::spawn_blocking(move || handle.close())
+            .await
+            .map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+}
+
+impl Projecting {
+    /// Resolves when the projector halts, which it does not do while all is well.
+    pub async fn halted(&mut self) -> projector::Error {
+        match (&mut self.task).await {
+            Ok(Ok(())) => projector::Error::Cancelled,
+            Ok(Err(error)) => error,
+            Err(error) => projector::Error::Source(error.to_string()),
+        }
+    }
+
+    /// Stops after the batch in work.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.trigger.cancel();
+        match self.task.await {
+            Ok(Ok(()) | Err(projector::Error::Cancelled)) => Ok(()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(anyhow::Error::from(error).into()),
+        }
+    }
+}
+
+async fn follow(read_model: &ReadModel, feed: &mut Feed, cancel: &Cancel) -> Result<(), projector::Error> {
+    let followed = read_model.run(feed, cancel).await;
+    if let Err(error) = &followed
+        && !matches!(error, projector::Error::Cancelled)
+    {
+        tracing::error!(%error, "the projector halted: the read model stays as it is");
+    }
+    followed
+}

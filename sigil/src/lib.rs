@@ -1,0 +1,41 @@
+//! The `sigil` executable as a library: configuration, wiring and the command line, so that benchmarks and tests run the
+//! very same wiring. Parses the command line, runs one command, and turns its end into an exit code.
+
+mod cli;
+mod command;
+mod contract;
+pub mod embedded;
+mod exit;
+mod feed;
+mod output;
+pub mod place;
+mod progress;
+mod sample;
+mod secret;
+mod stop;
+mod telemetry;
+
+pub use exit::{Exit, Failure};
+pub use feed::Feed;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let output = output::Output::new(cli.json);
+    telemetry::start(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&exit::Failure::from(anyhow::Error::from(error))),
+    };
+    let ended = runtime.block_on(command::run(cli, &output));
+    // Blocking reads that nobody waits for any more must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match ended {
+        Ok(code) => code.into(),
+        Err(failure) => output.fail(&failure),
+    }
+}
