@@ -230,3 +230,237 @@ impl Shared {
         Duration::from_millis(self.config.request_timeout_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use crate::assets::ASSETS;
+    use crate::testing::Memory;
+    use crate::trial::{Trial, app};
+    use axum::body::Body;
+    use axum::routing::get;
+    use std::sync::atomic::Ordering;
+
+    /// A router with one more route, which the policy table does not know.
+    fn with_route(path: &str) -> Trial {
+        let memory = Memory::new();
+        let shared = app(&memory, Config::default(), false).shared();
+        let (routes, _) = crate::openapi::routes().split_for_parts();
+        let router = around(routes.route(path, get(async || "reached")), shared);
+        Trial { memory, router }
+    }
+
+    #[tokio::test]
+    async fn a_route_that_is_not_in_the_table_is_denied() {
+        let trial = with_route("/v1/forgotten");
+        let answer = trial.get("/v1/forgotten").await;
+        assert_eq!(
+            (answer.code().as_str(), answer.status.as_u16()),
+            ("ROUTE_NOT_PERMITTED", 403)
+        );
+        let trial = with_route("/canon/user/write");
+        assert_eq!(trial.get("/canon/user/write").await.code(), "METHOD_NOT_ALLOWED");
+    }
+
+    #[tokio::test]
+    async fn every_registered_route_is_in_the_table_and_every_row_is_registered() {
+        let document = crate::openapi();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                let method = method.to_uppercase().parse().unwrap();
+                assert!(
+                    matches!(policy::judge(&method, path), Verdict::Row(..)),
+                    "{method} {path}"
+                );
+            }
+        }
+        for asset in &ASSETS {
+            assert!(
+                matches!(policy::judge(&axum::http::Method::GET, asset.route), Verdict::Row(..)),
+                "{}",
+                asset.route
+            );
+        }
+        let trial = Trial::new();
+        for rule in policy::TABLE {
+            let path = rule.route.replace("{id}", "x").replace("{code}", "not-found");
+            let answer = trial.ask(rule.method.as_str(), &path, &[], Body::empty()).await;
+            if answer.status.is_client_error() {
+                let code = answer.code();
+                assert!(
+                    !["ROUTE_NOT_FOUND", "METHOD_NOT_ALLOWED", "ROUTE_NOT_PERMITTED"].contains(&code.as_str()),
+                    "{rule:?}: {code}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_but_open_routes_answers_without_a_credential() {
+        let trial = Trial::new();
+        for rule in policy::TABLE.iter().filter(|rule| rule.role.is_some()) {
+            let request = Request::builder()
+                .method(&rule.method)
+                .uri(rule.route.replace("{id}", "x"));
+            let answer = trial.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(
+                (answer.code().as_str(), answer.status.as_u16()),
+                ("AUTH_REQUIRED", 401),
+                "{rule:?}"
+            );
+            assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"sigil\"");
+        }
+        let wrong = Request::get("/v1/head").header("authorization", "Bearer nonsense");
+        let answer = trial.send(wrong.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.code(), "TOKEN_INVALID");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("nonsense"));
+    }
+
+    #[tokio::test]
+    async fn an_open_page_reads_and_does_not_write() {
+        let trial = Trial::with(Config::default(), true);
+        let send = async |method: &str, path: &str| {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", "localhost:8080");
+            trial.send(request.body(Body::empty()).unwrap()).await
+        };
+        assert_eq!(send("GET", "/v1/head").await.status, StatusCode::OK);
+        assert_eq!(send("POST", "/v1/records").await.code(), "ROLE_REQUIRED");
+        assert_eq!(send("POST", "/canon/user/write").await.json()["success"], false);
+    }
+
+    #[tokio::test]
+    async fn paths_and_methods_that_do_not_exist_are_problems() {
+        let trial = Trial::new();
+        for path in [
+            "/v2/records",
+            "/v1/records/",
+            "/v1/records/x/y/z",
+            "/..%2fetc",
+            "/page/none.mjs",
+        ] {
+            let answer = trial.get(path).await;
+            assert_eq!(
+                (answer.code().as_str(), answer.status.as_u16()),
+                ("ROUTE_NOT_FOUND", 404),
+                "{path}"
+            );
+        }
+        let answer = trial.ask("DELETE", "/v1/records/x", &[], Body::empty()).await;
+        assert_eq!(
+            (answer.code().as_str(), answer.status.as_u16()),
+            ("METHOD_NOT_ALLOWED", 405)
+        );
+        assert_eq!(answer.header("allow"), "GET, HEAD");
+        let head = trial.ask("HEAD", "/v1/head", &[], Body::empty()).await;
+        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    }
+
+    #[tokio::test]
+    async fn a_problem_does_not_repeat_the_query() {
+        let answer = Trial::new().get("/v1/head?secret=1").await;
+        assert_eq!(answer.json()["instance"], "/v1/head");
+    }
+
+    #[tokio::test]
+    async fn versions_and_ids_travel_in_headers() {
+        let trial = Trial::new();
+        let answer = trial
+            .ask(
+                "GET",
+                "/v1/head",
+                &[("sigil-requested-version", "1"), ("x-request-id", "abc-1")],
+                Body::empty(),
+            )
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("x-request-id")),
+            (StatusCode::OK, "abc-1")
+        );
+        assert_eq!(
+            (
+                answer.header("sigil-api-version"),
+                answer.header("sigil-supported-versions")
+            ),
+            ("1", "1")
+        );
+        let newer = trial
+            .ask("GET", "/v1/head", &[("sigil-requested-version", "2")], Body::empty())
+            .await;
+        assert_eq!(
+            (newer.code().as_str(), newer.status.as_u16()),
+            ("UNSUPPORTED_API_VERSION", 400)
+        );
+        let odd = trial
+            .ask("GET", "/v1/head", &[("x-request-id", "a b")], Body::empty())
+            .await;
+        assert_ne!(odd.header("x-request-id"), "a b");
+        assert!(!odd.header("x-request-id").is_empty());
+    }
+
+    #[tokio::test]
+    async fn too_many_or_too_large_headers_are_refused() {
+        let trial = Trial::new();
+        let names: Vec<String> = (0..70).map(|n| format!("x-{n}")).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        let answer = trial.ask("GET", "/v1/head", &many, Body::empty()).await;
+        assert_eq!(
+            (answer.code().as_str(), answer.status.as_u16()),
+            ("HEADERS_TOO_LARGE", 431)
+        );
+        let large = "x".repeat(33_000);
+        assert_eq!(
+            trial
+                .ask("GET", "/v1/head", &[("x-large", &large)], Body::empty())
+                .await
+                .code(),
+            "HEADERS_TOO_LARGE"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_the_next_request_is_answered() {
+        let trial = Trial::new();
+        trial.memory.panics.store(true, Ordering::Relaxed);
+        let answer = trial.get("/v1/head").await;
+        assert_eq!((answer.code().as_str(), answer.status.as_u16()), ("INTERNAL", 500));
+        assert!(!String::from_utf8_lossy(&answer.body).contains("planted"));
+        trial.memory.panics.store(false, Ordering::Relaxed);
+        assert_eq!(trial.get("/v1/head").await.status, StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_hangs_is_cut_off() {
+        let memory = Memory::new();
+        let shared = app(&memory, Config::default(), false).shared();
+        let hanging = Router::new().route("/v1/head", get(async || std::future::pending::<()>().await));
+        let trial = Trial {
+            memory,
+            router: around(hanging, shared),
+        };
+        let answer = trial.get("/v1/head").await;
+        assert_eq!((answer.code().as_str(), answer.status.as_u16()), ("TIMEOUT", 504));
+    }
+
+    #[tokio::test]
+    async fn a_bare_error_status_becomes_a_problem() {
+        for (status, code) in [
+            (StatusCode::IM_A_TEAPOT, "BAD_REQUEST"),
+            (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE"),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
+            (StatusCode::BAD_GATEWAY, "INTERNAL"),
+        ] {
+            let memory = Memory::new();
+            let shared = app(&memory, Config::default(), false).shared();
+            let bare = Router::new().route("/v1/head", get(async move || (status, "plain text")));
+            let trial = Trial {
+                memory,
+                router: around(bare, shared),
+            };
+            assert_eq!(trial.get("/v1/head").await.code(), code);
+        }
+    }
+}

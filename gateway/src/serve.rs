@@ -100,3 +100,180 @@ fn connection(
     });
     builder.serve_connection(TokioIo::new(stream), service)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Memory;
+    use crate::trial::app;
+    use axum::routing::get;
+    use std::time::Instant;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::{Notify, oneshot};
+    use tokio::task::JoinHandle;
+
+    struct Running {
+        peer: SocketAddr,
+        stop: oneshot::Sender<()>,
+        ended: JoinHandle<bool>,
+    }
+
+    async fn start(app: Router, config: Config) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(async move {
+            serve(listener, app, &config, async {
+                let _ = stopped.await;
+            })
+            .await
+        });
+        Running { peer, stop, ended }
+    }
+
+    async fn gateway(config: Config) -> Running {
+        start(app(&Memory::new(), config.clone(), true).router(), config).await
+    }
+
+    async fn exchange(stream: &mut TcpStream, request: &str) -> String {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut out = Vec::new();
+        // The server closes after a request that says so.
+        let _ = stream.read_to_end(&mut out).await;
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[tokio::test]
+    async fn requests_are_answered_over_a_socket() {
+        let running = gateway(Config::default()).await;
+        let mut stream = TcpStream::connect(running.peer).await.unwrap();
+        let answer = exchange(
+            &mut stream,
+            "GET /v1/head HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains("\"size\":2"),
+            "{answer}"
+        );
+        let mut stream = TcpStream::connect(running.peer).await.unwrap();
+        let rebound = "GET /v1/head HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n";
+        assert!(exchange(&mut stream, rebound).await.contains("AUTH_REQUIRED"));
+        running.stop.send(()).unwrap();
+        assert!(running.ended.await.unwrap());
+        assert!(
+            TcpStream::connect(running.peer).await.is_err(),
+            "nobody listens any more"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_closed() {
+        let config = Config {
+            header_timeout_ms: 150,
+            ..Config::default()
+        };
+        let running = gateway(config).await;
+        for start in ["", "GET /v1/head HTTP/1.1\r\nHost: localhost\r\nX-Slow: "] {
+            let mut stream = TcpStream::connect(running.peer).await.unwrap();
+            let began = Instant::now();
+            let answer = tokio::time::timeout(Duration::from_secs(20), exchange(&mut stream, start)).await;
+            assert!(
+                !answer.expect("the server closes the connection").contains("200 OK"),
+                "{start:?}"
+            );
+            assert!(began.elapsed() >= Duration::from_millis(100), "{start:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn oversized_heads_are_refused() {
+        let running = gateway(Config::default()).await;
+        let head = |bytes: usize| {
+            format!(
+                "GET /v1/head HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Large: {}\r\n\r\n",
+                "x".repeat(bytes)
+            )
+        };
+        let mut stream = TcpStream::connect(running.peer).await.unwrap();
+        let answer = exchange(&mut stream, &head(40_000)).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 431") && answer.contains("HEADERS_TOO_LARGE"),
+            "{answer}"
+        );
+        let mut stream = TcpStream::connect(running.peer).await.unwrap();
+        let answer = exchange(&mut stream, &head(300_000)).await;
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+
+    /// A router with a request that says when it has begun and ends when it is told to.
+    fn hanging() -> (Router, Arc<Notify>, Arc<Notify>) {
+        let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (tell, wait) = (Arc::clone(&begun), Arc::clone(&end));
+        let hang = async move || {
+            tell.notify_one();
+            wait.notified().await;
+            "done"
+        };
+        (Router::new().route("/hang", get(hang)), begun, end)
+    }
+
+    const HANG: &str = "GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_request_under_way_is_finished_after_the_stop() {
+        let (router, begun, end) = hanging();
+        let running = start(router, Config::default()).await;
+        let peer = running.peer;
+        let client = tokio::spawn(async move { exchange(&mut TcpStream::connect(peer).await.unwrap(), HANG).await });
+        begun.notified().await;
+        running.stop.send(()).unwrap();
+        end.notify_one();
+        assert!(running.ended.await.unwrap(), "everything was answered");
+        assert!(client.await.unwrap().ends_with("done"));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_hangs_is_cut_off_at_the_deadline() {
+        let (router, begun, _end) = hanging();
+        let config = Config {
+            drain_deadline_ms: 100,
+            ..Config::default()
+        };
+        let running = start(router, config).await;
+        let peer = running.peer;
+        let client = tokio::spawn(async move { exchange(&mut TcpStream::connect(peer).await.unwrap(), HANG).await });
+        begun.notified().await;
+        running.stop.send(()).unwrap();
+        assert!(!running.ended.await.unwrap(), "something was cut off");
+        assert_eq!(client.await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_cap_wait() {
+        let (router, begun, end) = hanging();
+        let config = Config {
+            connections: 1,
+            ..Config::default()
+        };
+        let running = start(router, config).await;
+        let peer = running.peer;
+        let ask = move || async move {
+            let request = HANG.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+            exchange(&mut TcpStream::connect(peer).await.unwrap(), &request).await
+        };
+        let first = tokio::spawn(ask());
+        begun.notified().await;
+        let second = tokio::spawn(ask());
+        let early = tokio::time::timeout(Duration::from_millis(200), begun.notified()).await;
+        assert!(
+            early.is_err(),
+            "the second one is not read while the first is under way"
+        );
+        end.notify_one();
+        assert!(first.await.unwrap().ends_with("done"));
+        begun.notified().await;
+        end.notify_one();
+        assert!(second.await.unwrap().ends_with("done"));
+    }
+}

@@ -93,7 +93,8 @@ mod tests {
             Denial::GenesisMisplaced => Denial::TenantUnknown,
             Denial::TenantUnknown => Denial::TenantExists,
             Denial::TenantExists => Denial::SystemSpaceProtected,
-            Denial::SystemSpaceProtected => Denial::RotationStale,
+            Denial::SystemSpaceProtected => Denial::RotationMisplaced,
+            Denial::RotationMisplaced => Denial::RotationStale,
             Denial::RotationStale => Denial::RotationUnproven,
             Denial::RotationUnproven => return None,
         })

@@ -67,15 +67,13 @@ impl From<projector::Error> for Problem {
     fn from(error: projector::Error) -> Self {
         use projector::Error as E;
         let (code, detail) = match error {
-            // What a database says may hold values: it is logged where it happened, not answered.
-            E::Source(_) | E::Database(_) | E::Cancelled => {
-                (Code::ReadModelUnavailable, "the read model cannot answer at the moment")
-            }
             E::LogBehind { .. } | E::ForeignLog { .. } => (Code::LogBehind, "the log and its read model do not agree"),
             E::Gap { .. } | E::Unverified { .. } | E::BrokenChain { .. } | E::Damaged(_) => (
                 Code::ReadModelDamaged,
                 "the read model holds something that is not in the log",
             ),
+            // What a database says may hold values: it is logged where it happened, not answered.
+            _ => (Code::ReadModelUnavailable, "the read model cannot answer at the moment"),
         };
         Self::new(code, detail)
     }

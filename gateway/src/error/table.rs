@@ -91,6 +91,7 @@ pub(crate) const TABLE: &[Entry] = &[
     row(409, "ID_CONFLICT", "The id belongs to another record", "Make a new id for other content; the same content under the same id is answered again."),
     row(409, "ALREADY_EXISTS", "It exists already", "Use the one that is there."),
     row(409, "GENESIS_MISPLACED", "The log has no genesis, or a second one is asked for", "Create a log with sigil init."),
+    row(409, "ROTATION_MISPLACED", "A key rotation belongs to the ledger's own tenant", "Rotate keys with sigil key."),
     row(409, "ROTATION_STALE", "The rotation replaces a key that is not current", "Start the rotation from the current key."),
     row(413, "PAYLOAD_TOO_LARGE", "The body is too large", "Split it: the detail names the limit."),
     row(413, "RECORD_TOO_LARGE", "The record is too large", "Split the record, or store a digest and keep the content elsewhere."),

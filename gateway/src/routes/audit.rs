@@ -154,3 +154,100 @@ fn judge_link(record: &Record, before: Option<&Neighbour>) -> (Option<bool>, Str
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::{Trial, event};
+    use serde_json::Value;
+    use std::sync::atomic::Ordering;
+
+    fn result(audit: &Value, name: &str) -> String {
+        let checks = audit["verification"]["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["check"] == name);
+        check.map_or("absent".to_owned(), |check| {
+            check["result"].as_str().unwrap().to_owned()
+        })
+    }
+
+    async fn three(trial: &Trial) -> Vec<String> {
+        let mut paths = Vec::new();
+        for action in ["one", "two", "three"] {
+            let record = trial.append(&event("agent:a1", action, "success")).await;
+            paths.push(format!("/audit/{}", record["id"].as_str().unwrap()));
+        }
+        paths
+    }
+
+    #[tokio::test]
+    async fn a_sound_record_passes_and_shows_its_neighbours() {
+        let trial = Trial::new();
+        let paths = three(&trial).await;
+        let answer = trial.get(&paths[1]).await;
+        let audit = answer.json();
+        let records = trial.memory.records();
+        assert!(
+            answer
+                .body
+                .windows(records[3].bytes().len())
+                .any(|window| window == records[3].bytes())
+        );
+        assert_eq!(audit["chain"]["previous"]["hash"], records[2].hash.to_string());
+        assert_eq!(audit["chain"]["next"]["id"], records[4].id.to_string());
+        assert_eq!(audit["verification"]["result"], "passed");
+        for name in ["bytes_and_hash", "signature", "previous", "next"] {
+            assert_eq!(result(&audit, name), "passed", "{name}");
+        }
+        assert!(audit["verification"]["by"].as_str().unwrap().contains("sigil verify"));
+        let last = trial.get(&paths[2]).await.json();
+        assert_eq!(
+            (result(&last, "next").as_str(), last["chain"]["next"].is_null()),
+            ("absent", true)
+        );
+        assert_eq!(trial.get("/audit/x").await.code(), "NOT_FOUND");
+    }
+
+    #[tokio::test]
+    async fn changed_bytes_fail_by_name() {
+        let trial = Trial::new();
+        let paths = three(&trial).await;
+        let record = trial.memory.records().pop().unwrap();
+        let text = String::from_utf8(record.bytes().to_vec()).unwrap();
+        let forge = |text: String| *trial.memory.forged.lock().unwrap() = Some(text.into_bytes());
+        forge(text.replace("three", "tree!"));
+        let audit = trial.get(&paths[2]).await.json();
+        assert_eq!(
+            (
+                result(&audit, "bytes_and_hash").as_str(),
+                audit["verification"]["result"].as_str()
+            ),
+            ("failed", Some("failed"))
+        );
+        let sig = record::key::encode_base64(&record.sig);
+        forge(text.replace(&sig, &record::key::encode_base64(&[3; 64])));
+        let audit = trial.get(&paths[2]).await.json();
+        assert_eq!(
+            (
+                result(&audit, "bytes_and_hash").as_str(),
+                result(&audit, "signature").as_str()
+            ),
+            ("passed", "failed")
+        );
+        // The neighbour is this very record: prev is not its hash.
+        assert_eq!(result(&audit, "previous"), "failed");
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_done_is_not_passed() {
+        let trial = Trial::new();
+        let paths = three(&trial).await;
+        trial.memory.lag.store(3, Ordering::Relaxed);
+        let audit = trial.get(&paths[1]).await.json();
+        assert_eq!(
+            (
+                result(&audit, "previous").as_str(),
+                audit["verification"]["result"].as_str()
+            ),
+            ("not_done", Some("incomplete"))
+        );
+    }
+}

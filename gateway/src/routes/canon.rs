@@ -130,3 +130,77 @@ fn links(caller: &str, key: &str, session: Option<&str>) -> Result<Vec<Link>, Fa
             .collect::<Result<_, _>>()?,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::PATH;
+    use crate::trial::Trial;
+    use axum::http::StatusCode;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn existing_clients_find_their_members_beside_ours() {
+        let trial = Trial::new();
+        let sent = json!({"key": "greeting", "value": {"text": "hello"}, "min_loa": 2, "session_id": "s1"});
+        let answer = trial.post(PATH, &sent).await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        let body = answer.json();
+        assert_eq!(
+            (body["success"].clone(), body["error"].clone()),
+            (json!(true), json!(null))
+        );
+        assert_eq!(
+            (body["offset"].clone(), body["state"].clone()),
+            (json!(2), json!("committed"))
+        );
+        assert_eq!(body["record"]["kind"], "canon.user.write");
+        assert_eq!(
+            body["record"]["payload"],
+            json!({"key": "greeting", "value": {"text": "hello"}, "min_loa": 2})
+        );
+        let links = json!([
+            {"label": "actor", "target": "local:operator"},
+            {"label": "resource", "target": "canon:greeting"},
+            {"label": "session", "target": "session:s1"},
+        ]);
+        assert_eq!(body["record"]["links"], links);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_success_false() {
+        let trial = Trial::new();
+        for (sent, code) in [
+            (json!([]), "ENVELOPE_INVALID"),
+            (json!({"value": 1}), "ENVELOPE_INVALID"),
+            (json!({"key": "k"}), "ENVELOPE_INVALID"),
+            (json!({"key": 1, "value": 1}), "ENVELOPE_INVALID"),
+            (json!({"key": "k", "value": 1, "id": "x"}), "ENVELOPE_INVALID"),
+            (json!({"key": "k", "value": 1, "other": 1}), "ENVELOPE_INVALID"),
+            (
+                json!({"key": "k", "value": 1, "space": "system"}),
+                "SYSTEM_SPACE_PROTECTED",
+            ),
+            (json!({"key": "k", "value": 1, "min_loa": 9}), "SCHEMA_INVALID"),
+            (json!({"key": "", "value": 1}), "SCHEMA_INVALID"),
+        ] {
+            let answer = trial.post(PATH, &sent).await;
+            assert_eq!(answer.code(), code, "{sent}");
+            assert_eq!(answer.json()["success"], false);
+        }
+        let lines = [("content-type", "application/x-ndjson")];
+        assert_eq!(
+            trial.ask("POST", PATH, &lines, "{}").await.code(),
+            "UNSUPPORTED_MEDIA_TYPE"
+        );
+        assert_eq!(trial.memory.size(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_no_link_target_is_still_written() {
+        let trial = Trial::new();
+        let answer = trial.post(PATH, &json!({"key": "x".repeat(510), "value": null})).await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(answer.json()["record"]["links"].as_array().map(Vec::len), Some(1));
+        assert_eq!(answer.json()["record"]["payload"]["min_loa"], 0);
+    }
+}

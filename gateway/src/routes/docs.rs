@@ -31,3 +31,36 @@ pub(crate) async fn error_page(Path(name): Path<String>) -> Result<Response, Pro
     );
     Ok(page::html(html))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::Trial;
+    use axum::http::StatusCode;
+
+    #[tokio::test]
+    async fn the_document_describes_every_versioned_route() {
+        let answer = Trial::new().get("/openapi.json").await;
+        let document = answer.json();
+        assert_eq!(document["openapi"], "3.1.0");
+        for (path, method) in [
+            ("/v1/records", "post"),
+            ("/v1/records/{id}", "get"),
+            ("/v1/audit/timeline", "get"),
+            ("/audit/{id}", "get"),
+            ("/canon/user/write", "post"),
+        ] {
+            assert!(document["paths"][path][method]["responses"].is_object(), "{path}");
+        }
+        assert!(document["components"]["schemas"]["Problem"]["properties"]["code"].is_object());
+    }
+
+    #[tokio::test]
+    async fn the_link_of_a_problem_leads_somewhere() {
+        let trial = Trial::new();
+        let problem = trial.get("/v1/nothing").await.json();
+        let page = trial.get(problem["docs_url"].as_str().unwrap()).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(String::from_utf8_lossy(&page.body).contains("ROUTE_NOT_FOUND"));
+        assert_eq!(trial.get("/docs/errors/none").await.code(), "NOT_FOUND");
+    }
+}

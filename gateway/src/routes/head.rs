@@ -34,3 +34,28 @@ pub(crate) async fn head(State(shared): State<Arc<Shared>>, request: Request) ->
     reading::stamp(&shared, position, &mut response);
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::Trial;
+    use serde_json::json;
+    use std::sync::atomic::Ordering;
+
+    #[tokio::test]
+    async fn log_and_read_model_are_told_apart() {
+        let trial = Trial::new();
+        trial.memory.lag.store(1, Ordering::Relaxed);
+        let last = trial.memory.records().pop().unwrap();
+        let expected = json!({
+            "log": "example.com/audit", "size": 2, "hash": last.hash.to_string(), "root": "ab".repeat(32),
+            "ts": last.ts.to_string(), "position": 1,
+        });
+        let answer = trial.get("/v1/head").await;
+        assert_eq!(answer.json(), expected);
+        assert_eq!(
+            (answer.header("sigil-position"), answer.header("sigil-head")),
+            ("1", "2")
+        );
+        assert_eq!(trial.get("/v1/head?tenant=x").await.code(), "PARAMETER_UNKNOWN");
+    }
+}

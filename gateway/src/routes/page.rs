@@ -55,3 +55,52 @@ fn guarded(body: Body, content_type: &'static str) -> Response {
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::assets::ASSETS;
+    use crate::trial::Trial;
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+
+    #[tokio::test]
+    async fn the_page_is_open_and_takes_nothing_from_elsewhere() {
+        let trial = Trial::new();
+        for asset in &ASSETS {
+            let answer = trial.send(Request::get(asset.route).body(Body::empty()).unwrap()).await;
+            assert_eq!(
+                (answer.status, answer.body.len()),
+                (StatusCode::OK, asset.bytes.len()),
+                "{}",
+                asset.route
+            );
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+            let policy = answer.header("content-security-policy");
+            assert!(
+                policy.contains("script-src 'self'") && !policy.contains("unsafe"),
+                "{policy}"
+            );
+            let text = std::str::from_utf8(asset.bytes).unwrap();
+            assert!(!text.is_empty(), "{}", asset.route);
+            for elsewhere in [
+                "src=\"http",
+                "href=\"http",
+                "url(http",
+                "import(\"http",
+                "style=\"",
+                "onclick=",
+            ] {
+                assert!(!text.contains(elsewhere), "{elsewhere} in {}", asset.route);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unchanged_file_is_not_sent_again() {
+        let trial = Trial::new();
+        let first = trial.get("/page/style.css").await;
+        let known = [("if-none-match", first.header("etag"))];
+        let again = trial.ask("GET", "/page/style.css", &known, Body::empty()).await;
+        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+    }
+}

@@ -62,3 +62,84 @@ async fn state(shared: &Shared) -> (Option<u64>, Option<u64>) {
     let size = shared.ledger.head().await.ok().map(|head| head.size);
     (size, shared.queries.position().await.ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::Trial;
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+
+    async fn open(trial: &Trial, path: &str) -> crate::trial::Answer {
+        trial.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn probes_need_no_credential() {
+        let trial = Trial::new();
+        for path in [
+            "/livez",
+            "/readyz",
+            "/healthz",
+            "/health",
+            "/health/live",
+            "/health/ready",
+        ] {
+            let answer = open(&trial, path).await;
+            assert_eq!(
+                (answer.status, answer.json()["status"].as_str()),
+                (StatusCode::OK, Some("ok")),
+                "{path}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn readiness_follows_the_ledger_and_the_read_model() {
+        let trial = Trial::new();
+        let gone = || ledger_client::Error::Unavailable {
+            reason: "gone".to_owned(),
+        };
+        trial.memory.ledger_failures.lock().unwrap().push_back(gone());
+        assert_eq!(open(&trial, "/readyz").await.code(), "NOT_READY");
+        trial
+            .memory
+            .query_failures
+            .lock()
+            .unwrap()
+            .push_back(projector::Error::Cancelled);
+        assert_eq!(open(&trial, "/readyz").await.code(), "NOT_READY");
+        trial.memory.ledger_failures.lock().unwrap().push_back(gone());
+        assert_eq!(open(&trial, "/healthz").await.json()["ledger"]["status"], "unavailable");
+        trial.memory.ledger_failures.lock().unwrap().push_back(gone());
+        assert_eq!(open(&trial, "/livez").await.status, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn metrics_count_by_pattern_and_name_nobody() {
+        let trial = Trial::new();
+        trial
+            .get("/v1/records/01900000-0000-7000-8000-00000000000f?tenant=acme")
+            .await;
+        trial
+            .send(Request::get("/v1/head").body(Body::empty()).unwrap())
+            .await
+            .code();
+        let answer = open(&trial, "/metrics").await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert_eq!(
+            answer.header("content-type"),
+            "text/plain; version=0.0.4; charset=utf-8"
+        );
+        for line in [
+            "http_requests_total{route=\"/v1/records/{id}\",method=\"GET\",class=\"query\",status=\"404\"} 1",
+            "auth_rejects_total{code=\"AUTH_REQUIRED\",check=\"local\"} 1",
+            "ledger_head_offset 2",
+            "projector_applied_offset 2",
+            "projector_lag_records 0",
+            "inflight_requests 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("acme") && !text.contains("01900000"), "{text}");
+    }
+}

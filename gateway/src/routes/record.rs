@@ -99,3 +99,155 @@ pub(super) async fn find(shared: &Shared, tenant: Tenant, id: RecordId) -> Resul
     let committed = shared.ledger.find(tenant, id).await?;
     Ok(committed.map(|committed| committed.bytes.to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::{Trial, event};
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use serde_json::json;
+    use std::sync::atomic::Ordering;
+
+    async fn stored(trial: &Trial) -> String {
+        let record = trial.append(&event("agent:a1", "x", "success")).await;
+        format!("/v1/records/{}", record["id"].as_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_bytes_are_the_signed_ones_and_immutable() {
+        let trial = Trial::new();
+        let path = stored(&trial).await;
+        let answer = trial.get(&path).await;
+        let record = trial.memory.records().pop().unwrap();
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.body, record.bytes());
+        assert_eq!(answer.header("etag"), format!("\"{}\"", record.hash));
+        assert_eq!(answer.header("cache-control"), "private, max-age=31536000, immutable");
+        assert_eq!(
+            (answer.header("sigil-position"), answer.header("sigil-head")),
+            ("3", "3")
+        );
+        let known = [("if-none-match", answer.header("etag"))];
+        let again = trial.ask("GET", &path, &known, Body::empty()).await;
+        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!(again.header("etag"), answer.header("etag"));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_shown_of_another_tenant() {
+        let trial = Trial::new();
+        let path = stored(&trial).await;
+        trial
+            .post("/admin/tenants", &json!({"tenant": "acme", "name": "Acme"}))
+            .await;
+        assert_eq!(trial.get(&format!("{path}?tenant=acme")).await.code(), "NOT_FOUND");
+        assert_eq!(
+            trial.get(&format!("{path}?tenant=default")).await.status,
+            StatusCode::OK
+        );
+        assert_eq!(
+            trial
+                .get("/v1/records/01900000-0000-7000-8000-00000000000f")
+                .await
+                .code(),
+            "NOT_FOUND"
+        );
+        for strange in [
+            "x",
+            "..%2F..",
+            "%00",
+            "%3Cscript%3E",
+            "%ff",
+            "01900000-0000-7000-8000-00000000000F",
+        ] {
+            let answer = trial.get(&format!("/v1/records/{strange}")).await;
+            let expected = if strange == "%ff" { "BAD_REQUEST" } else { "NOT_FOUND" };
+            assert_eq!(answer.code(), expected, "{strange}");
+        }
+        assert_eq!(trial.get(&format!("{path}?tenant=A")).await.code(), "PARAMETER_INVALID");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_only_in_the_log_yet_is_found_there() {
+        let trial = Trial::new();
+        let path = stored(&trial).await;
+        trial.memory.lag.store(1, Ordering::Relaxed);
+        let answer = trial.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(
+            (answer.header("sigil-position"), answer.header("sigil-head")),
+            ("2", "3")
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_waits_for_its_position_and_not_for_ever() {
+        let trial = Trial::new();
+        let path = stored(&trial).await;
+        trial.memory.lag.store(1, Ordering::Relaxed);
+        let minimum = [("sigil-min-position", "3")];
+        let late = trial.ask("GET", &path, &minimum, Body::empty()).await;
+        assert_eq!(
+            (late.code().as_str(), late.status.as_u16()),
+            ("PROJECTION_LAGGING", 503)
+        );
+        let catches_up = async {
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            trial.memory.lag.store(0, Ordering::Relaxed);
+        };
+        let path = format!("{path}?min_position=3&timeout=1s");
+        let (answer, ()) = tokio::join!(trial.get(&path), catches_up);
+        assert_eq!((answer.status, answer.header("sigil-position")), (StatusCode::OK, "3"));
+        for wrong in ["min_position=x", "min_position=-1", "timeout=2", "timeout=31s"] {
+            assert_eq!(
+                trial.get(&format!("/v1/head?{wrong}")).await.code(),
+                "PARAMETER_INVALID",
+                "{wrong}"
+            );
+        }
+        let wrong = [("sigil-min-position", "x")];
+        assert_eq!(
+            trial.ask("GET", "/v1/head", &wrong, Body::empty()).await.code(),
+            "HEADER_INVALID"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_failing_read_model_is_a_problem_without_its_words() {
+        use projector::Error as E;
+        let trial = Trial::new();
+        let path = stored(&trial).await;
+        let fault = record::Fault::new(record::Code::HashMismatch, "", "secret");
+        let (log, secret) = (|| "example.com/a".to_owned(), || "secret".to_owned());
+        for (error, code) in [
+            (E::Database(secret().into()), "READ_MODEL_UNAVAILABLE"),
+            (E::Source(secret()), "READ_MODEL_UNAVAILABLE"),
+            (E::Cancelled, "READ_MODEL_UNAVAILABLE"),
+            (E::LogBehind { position: 2, head: 1 }, "LOG_BEHIND"),
+            (
+                E::ForeignLog {
+                    expected: log(),
+                    found: log(),
+                },
+                "LOG_BEHIND",
+            ),
+            (E::Gap { expected: 1, found: 2 }, "READ_MODEL_DAMAGED"),
+            (E::Unverified { offset: 1, fault }, "READ_MODEL_DAMAGED"),
+            (
+                E::BrokenChain {
+                    offset: 1,
+                    detail: secret(),
+                },
+                "READ_MODEL_DAMAGED",
+            ),
+            (E::Damaged(secret()), "READ_MODEL_DAMAGED"),
+        ] {
+            trial.memory.query_failures.lock().unwrap().push_back(error);
+            let answer = trial.get(&path).await;
+            assert_eq!(answer.code(), code);
+            assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
+        }
+        *trial.memory.forged.lock().unwrap() = Some(b"{}".to_vec());
+        assert_eq!(trial.get(&path).await.code(), "READ_MODEL_DAMAGED");
+    }
+}

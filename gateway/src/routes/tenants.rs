@@ -48,3 +48,44 @@ fn read(body: &Value) -> Result<(Tenant, String), Fault> {
     let name = name.ok_or_else(|| wrong("/name", "`name` is 1 to 256 characters"))?;
     Ok((tenant, name.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::{Trial, event};
+    use axum::http::StatusCode;
+    use serde_json::json;
+
+    const PATH: &str = "/admin/tenants";
+
+    #[tokio::test]
+    async fn a_tenant_begins_once() {
+        let trial = Trial::new();
+        let acme = json!({"tenant": "acme", "name": "Acme"});
+        let answer = trial.post(PATH, &acme).await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(answer.json()["record"]["kind"], "tenant.created");
+        assert_eq!(answer.json()["record"]["seq"], 0);
+        let mut event = event("agent:a1", "x", "success");
+        event["tenant"] = json!("acme");
+        assert_eq!(trial.append(&event).await["seq"], 1);
+        let again = trial.post(PATH, &acme).await;
+        assert_eq!((again.code().as_str(), again.status.as_u16()), ("ALREADY_EXISTS", 409));
+    }
+
+    #[tokio::test]
+    async fn a_malformed_request_names_the_member() {
+        let trial = Trial::new();
+        for (body, pointer) in [
+            (json!([]), ""),
+            (json!({"tenant": "acme"}), ""),
+            (json!({"tenant": "Acme", "name": "x"}), "/tenant"),
+            (json!({"tenant": "acme", "name": ""}), "/name"),
+            (json!({"tenant": "acme", "name": "x".repeat(257)}), "/name"),
+        ] {
+            let answer = trial.post(PATH, &body).await;
+            assert_eq!(answer.code(), "ENVELOPE_INVALID", "{body}");
+            assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}");
+        }
+        assert_eq!(trial.memory.size(), 2);
+    }
+}

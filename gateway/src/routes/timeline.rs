@@ -113,3 +113,193 @@ fn body(page: &Page, next: Option<&str>) -> Vec<u8> {
     out.extend_from_slice(format!("],\"has_more\":{more},\"next_cursor\":{next}}}").as_bytes());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::{Answer, Trial, event};
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use serde_json::{Value, json};
+
+    const PATH: &str = "/v1/audit/timeline";
+
+    async fn filled() -> Trial {
+        let trial = Trial::new();
+        for (at, (actor, action, outcome)) in [
+            ("agent:a1", "tool.call", "success"),
+            ("agent:a2", "tool.call", "denied"),
+            ("agent:a1", "login", "failure"),
+            ("user:u1", "login", "success"),
+            ("agent:a1", "tool.call", "denied"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut event = event(actor, action, outcome);
+            // They happened in the reverse of the order they were recorded in.
+            event["payload"]["occurred_at"] = json!(format!("2026-11-{:02}T08:00:00.000000Z", 10 - at));
+            trial.append(&event).await;
+        }
+        trial
+    }
+
+    async fn offsets(trial: &Trial, query: &str) -> Vec<u64> {
+        let answer = trial.get(&format!("{PATH}?{query}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let page = answer.json();
+        page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|record| record["offset"].as_u64().unwrap())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn filters_and_orders() {
+        let trial = filled().await;
+        for (query, expected) in [
+            ("", vec![6, 5, 4, 3, 2, 1]),
+            ("order=asc", vec![1, 2, 3, 4, 5, 6]),
+            ("actor=agent:a1", vec![6, 4, 2]),
+            ("actor=agent:a1&outcome=denied", vec![6]),
+            ("kind=audit.*&action=login", vec![5, 4]),
+            ("q=actor:agent:*%20-outcome:denied", vec![4, 2]),
+            ("q=outcome:denied&order=occurred_desc", vec![3, 6]),
+            ("from=2026-11-07&to=2026-11-09", vec![3, 4, 5]),
+            ("from=2026-11-07&to=2026-11-09&order=occurred_asc", vec![5, 4, 3]),
+            ("from=2026-11-07T08:00:00Z&to=2026-11-09T08:00:00Z", vec![4, 5]),
+            ("q=created:2026-11-06", vec![6]),
+            ("recorded_from=2026-11-20T12:00:05Z", vec![6, 5]),
+            ("recorded_to=2026-11-20T14:00:02%2B02:00", vec![1]),
+            ("kind=tenant.created", vec![1]),
+            ("tenant=sigil-ledger", vec![0]),
+            ("tenant=nobody", vec![]),
+        ] {
+            assert_eq!(offsets(&trial, query).await, expected, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_holds_the_records_byte_for_byte() {
+        let trial = filled().await;
+        let answer = trial.get(&format!("{PATH}?limit=2&order=asc&actor=agent:a1")).await;
+        let records = trial.memory.records();
+        let bytes = |at: usize| std::str::from_utf8(records[at].bytes()).unwrap();
+        let cursor = answer.json()["next_cursor"].as_str().unwrap().to_owned();
+        let expected = format!(
+            "{{\"data\":[{},{}],\"has_more\":true,\"next_cursor\":\"{cursor}\"}}",
+            bytes(2),
+            bytes(4)
+        );
+        assert_eq!(answer.body, expected);
+        assert_eq!(
+            (answer.header("sigil-position"), answer.header("sigil-head")),
+            ("7", "7")
+        );
+        let link = format!("<{PATH}?limit=2&order=asc&actor=agent:a1&cursor={cursor}>; rel=\"next\"");
+        assert_eq!(answer.header("link"), link);
+    }
+
+    #[tokio::test]
+    async fn pages_join_without_gap_or_overlap() {
+        let trial = filled().await;
+        for order in ["asc", "desc", "occurred_asc", "occurred_desc"] {
+            let whole = offsets(&trial, &format!("order={order}")).await;
+            let mut path = format!("{PATH}?order={order}&limit=2");
+            let mut seen: Vec<Value> = Vec::new();
+            loop {
+                let answer = trial.get(&path).await;
+                seen.extend(
+                    answer.json()["data"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|record| record["offset"].clone()),
+                );
+                let Some((next, _)) = answer.header("link").split_once('>') else {
+                    break;
+                };
+                path = next.trim_start_matches('<').to_owned();
+            }
+            assert_eq!(json!(seen), json!(whole), "{order}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cursor_serves_its_own_question_only() {
+        let trial = filled().await;
+        let cursor = |answer: &Answer| answer.json()["next_cursor"].as_str().unwrap().to_owned();
+        let cursor = cursor(&trial.get(&format!("{PATH}?limit=1&actor=agent:a1")).await);
+        assert_eq!(
+            offsets(&trial, &format!("limit=9&actor=agent:a1&cursor={cursor}")).await,
+            [4, 2]
+        );
+        for query in [
+            "",
+            "actor=agent:a2&",
+            "actor=agent:a1&tenant=acme&",
+            "actor=agent:a1&order=asc&",
+        ] {
+            let answer = trial.get(&format!("{PATH}?{query}cursor={cursor}")).await;
+            assert_eq!(
+                (answer.code().as_str(), answer.status.as_u16()),
+                ("CURSOR_INVALID", 400),
+                "{query}"
+            );
+        }
+        let longer = format!("{PATH}?actor=agent:a1&cursor={cursor}A");
+        assert_eq!(trial.get(&longer).await.code(), "CURSOR_INVALID");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_named() {
+        let trial = Trial::new();
+        for (query, code, word) in [
+            ("aktor=x", "PARAMETER_UNKNOWN", "aktor"),
+            ("actor=a:1&actor=a:2", "PARAMETER_REPEATED", "actor"),
+            ("actor=", "PARAMETER_INVALID", "actor"),
+            ("actor=%zz", "PARAMETER_INVALID", "actor"),
+            ("limit=501", "PARAMETER_INVALID", "limit"),
+            ("from=2026-02-30", "PARAMETER_INVALID", "from"),
+            ("to=tomorrow", "PARAMETER_INVALID", "to"),
+            ("outcome=maybe", "PARAMETER_INVALID", "outcome"),
+            ("kind=Audit", "PARAMETER_INVALID", "kind"),
+            ("order=up", "PARAMETER_INVALID", "order"),
+            ("proof=true", "PROOF_UNAVAILABLE", "checkpoints"),
+            ("q=free+text", "QUERY_INVALID", "character 1"),
+            ("q=actor:a:1+wer:x", "QUERY_INVALID", "character 11"),
+        ] {
+            let answer = trial.get(&format!("{PATH}?{query}")).await;
+            assert_eq!((answer.code().as_str(), answer.status.as_u16()), (code, 400), "{query}");
+            assert!(
+                answer.json()["detail"].as_str().unwrap().contains(word),
+                "{query}: {}",
+                answer.json()["detail"]
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_without_news_is_not_modified() {
+        let trial = filled().await;
+        let path = format!("{PATH}?actor=agent:a1");
+        let first = trial.get(&path).await;
+        let known = [("if-none-match", first.header("etag"))];
+        let again = trial.ask("GET", &path, &known, Body::empty()).await;
+        assert_eq!(
+            (again.status, again.header("sigil-position")),
+            (StatusCode::NOT_MODIFIED, "7")
+        );
+        let other = trial
+            .ask("GET", &format!("{PATH}?actor=agent:a2"), &known, Body::empty())
+            .await;
+        assert_eq!(other.status, StatusCode::OK);
+        trial.append(&event("agent:a1", "x", "success")).await;
+        let news = trial.ask("GET", &path, &known, Body::empty()).await;
+        assert_eq!(
+            (news.status, news.json()["data"].as_array().map(Vec::len)),
+            (StatusCode::OK, Some(4))
+        );
+    }
+}
