@@ -12,8 +12,6 @@ use record::Hash;
 pub(crate) struct Chain {
     length: u64,
     last: Option<Hash>,
-    /// Whether the last record was broken, so that its hash is a guess.
-    doubtful: bool,
     /// Lost records of the whole log when this chain was last continued.
     lost_before: u64,
 }
@@ -32,32 +30,17 @@ impl Chain {
         self.length == 0
     }
 
-    /// Whether `link` is exactly the next one.
-    pub(crate) fn fits(&self, link: &Link<'_>) -> bool {
-        link.seq == self.length && link.prev == self.last.as_ref()
-    }
-
     /// Continues with a sound record; `lost` counts the log's lost records so far.
     pub(crate) fn extend(&mut self, link: &Link<'_>, lost: u64) -> Option<Finding> {
         let finding = self.check(link, lost);
-        self.go_on(link, lost, false);
+        self.length = link.seq.saturating_add(1);
+        self.last = Some(link.hash);
+        self.lost_before = lost;
         finding
     }
 
-    /// Continues with a broken record that fits.
-    pub(crate) const fn extend_broken(&mut self, link: &Link<'_>, lost: u64) {
-        self.go_on(link, lost, true);
-    }
-
-    const fn go_on(&mut self, link: &Link<'_>, lost: u64, doubtful: bool) {
-        self.length = link.seq.saturating_add(1);
-        self.last = Some(link.hash);
-        self.doubtful = doubtful;
-        self.lost_before = lost;
-    }
-
     fn check(&self, link: &Link<'_>, lost: u64) -> Option<Finding> {
-        if self.fits(link) {
+        if link.seq == self.length && link.prev == self.last.as_ref() {
             return None;
         }
         let skipped = link.seq.checked_sub(self.length);
@@ -67,9 +50,6 @@ impl Chain {
         if link.seq != self.length {
             let detail = "the record does not follow its tenant's last one";
             return Some(Finding::new(Check::Chain, "/seq", detail).wanted(self.length, link.seq));
-        }
-        if self.doubtful {
-            return None;
         }
         let text = |hash: Option<&Hash>| hash.map_or_else(|| "null".to_owned(), Hash::to_string);
         let finding = Finding::new(

@@ -5,12 +5,14 @@
 
 use crate::check::Check;
 use crate::finding::Finding;
-use crate::scan::{Scanned, unescape};
+use crate::scan::{MEMBERS, Member, Scanned, unescape};
 use record::intake::NewRecord;
 use record::key::decode_base64;
-use record::{Author, Hash, Kind, Link, Origin, PublicKey, RecordId, Space, Tenant, Timestamp};
-use record::{attestation, author, key, limits, link};
+use record::{Author, Hash, Kind, Link, Origin, RecordId, Space, Tenant, Timestamp};
+use record::{attestation, key, limits, link};
 use serde_json::Value;
+
+const UNSORTED: &str = "links are sorted by (label, target), unique and at most 64";
 
 /// What a record says.
 #[derive(Debug)]
@@ -25,13 +27,14 @@ pub(crate) struct Envelope {
     pub(crate) id: RecordId,
     pub(crate) ts: Timestamp,
     pub(crate) space: Space,
-    pub(crate) author: Author,
+    /// Taken once its signature is checked.
+    pub(crate) author: Option<Author>,
     pub(crate) payload: Value,
     pub(crate) links: Vec<Link>,
     pub(crate) hash: Hash,
     pub(crate) sig: key::Signature,
-    /// Canonical base64; whether it is a key at all only matters if the log's key is the same.
-    pub(crate) pub_key: String,
+    /// Whether it is a key at all only matters if the log's key is the same.
+    pub(crate) pub_key: [u8; 32],
 }
 
 impl Envelope {
@@ -40,64 +43,57 @@ impl Envelope {
     /// # Errors
     /// The first member that has another form.
     pub(crate) fn read(scanned: &Scanned<'_>) -> Result<Self, Finding> {
-        if scanned.value("v") != "1" {
+        if scanned.value(Member::V) != "1" {
             return Err(wrong(
-                "v",
+                Member::V,
                 "this envelope version is not 1: verify it with a newer build",
             ));
         }
         Ok(Self {
-            log: text(scanned, "log", Origin::parse)?,
-            offset: integer(scanned, "offset")?,
-            tenant: text(scanned, "tenant", Tenant::parse)?,
-            seq: integer(scanned, "seq")?,
-            prev: match scanned.value("prev") {
+            log: text(scanned, Member::Log, Origin::parse)?,
+            offset: integer(scanned, Member::Offset)?,
+            tenant: text(scanned, Member::Tenant, Tenant::parse)?,
+            seq: integer(scanned, Member::Seq)?,
+            prev: match scanned.value(Member::Prev) {
                 "null" => None,
-                _ => Some(text(scanned, "prev", Hash::from_hex)?),
+                _ => Some(text(scanned, Member::Prev, Hash::from_hex)?),
             },
-            kind: text(scanned, "kind", Kind::parse)?,
-            schema_version: u32::try_from(integer(scanned, "schema_version")?)
+            kind: text(scanned, Member::Kind, Kind::parse)?,
+            schema_version: u32::try_from(integer(scanned, Member::SchemaVersion)?)
                 .ok()
                 .filter(|version| *version >= 1)
-                .ok_or_else(|| wrong("schema_version", "`schema_version` is an integer from 1"))?,
-            id: text(scanned, "id", RecordId::parse)?,
-            ts: text(scanned, "ts", Timestamp::parse)?,
-            space: text(scanned, "space", Space::parse)?,
-            author: Author::from_json(&value(scanned, "author")?).map_err(|fault| from_fault(&fault))?,
-            payload: Some(value(scanned, "payload")?)
+                .ok_or_else(|| wrong(Member::SchemaVersion, "`schema_version` is an integer from 1"))?,
+            id: text(scanned, Member::Id, RecordId::parse)?,
+            ts: text(scanned, Member::Ts, Timestamp::parse)?,
+            space: text(scanned, Member::Space, Space::parse)?,
+            author: Some(Author::from_json(&value(scanned, Member::Author)?).map_err(|fault| from_fault(&fault))?),
+            payload: Some(value(scanned, Member::Payload)?)
                 .filter(Value::is_object)
-                .ok_or_else(|| wrong("payload", "`payload` is an object"))?,
+                .ok_or_else(|| wrong(Member::Payload, "`payload` is an object"))?,
             links: links(scanned)?,
-            hash: text(scanned, "hash", Hash::from_hex)?,
-            sig: text(scanned, "sig", decode_base64)?,
-            pub_key: text(scanned, "pub_key", |text| {
-                decode_base64::<32>(text).map(|_| text.to_owned())
-            })?,
+            hash: text(scanned, Member::Hash, Hash::from_hex)?,
+            sig: text(scanned, Member::Sig, decode_base64)?,
+            pub_key: text(scanned, Member::PubKey, decode_base64)?,
         })
         .and_then(|envelope| witnesses(scanned).map(|()| envelope))
     }
 
     /// Whether the author's signature, if there is one, covers this record.
     pub(crate) fn check_author(&self) -> Option<Finding> {
-        self.author.sig?;
+        let author = self.author.as_ref().filter(|author| author.sig.is_some())?;
         let record = NewRecord {
             tenant: self.tenant.clone(),
             kind: self.kind.clone(),
             schema_version: self.schema_version,
             id: self.id,
             space: self.space,
-            author: self.author.clone(),
+            author: author.clone(),
             payload: self.payload.clone(),
             links: self.links.clone(),
             disclosures: Vec::new(),
         };
-        let fault = author::verify_signature(&self.log, &record).err()?;
+        let fault = record::author::verify_signature(&self.log, &record).err()?;
         Some(Finding::new(Check::Author, fault.pointer, fault.detail))
-    }
-
-    /// The key that the record names, if it is one.
-    pub(crate) fn named_key(&self) -> Option<PublicKey> {
-        PublicKey::from_base64(&self.pub_key)
     }
 }
 
@@ -106,45 +102,50 @@ pub(crate) fn from_fault(fault: &record::Fault) -> Finding {
     Finding::new(Check::Schema, fault.pointer.clone(), fault.detail.clone())
 }
 
-fn wrong(name: &str, detail: &str) -> Finding {
+fn wrong(member: Member, detail: &str) -> Finding {
+    let name = MEMBERS.get(member as usize).copied().unwrap_or_default();
     Finding::new(Check::Schema, format!("/{name}"), detail)
 }
 
-fn text<T>(scanned: &Scanned<'_>, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Finding> {
-    let written = scanned.value(name);
+fn text<T>(scanned: &Scanned<'_>, member: Member, parse: impl Fn(&str) -> Option<T>) -> Result<T, Finding> {
+    let written = scanned.value(member);
     let inner = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let parsed = inner.and_then(|inner| match inner.contains('\\') {
         true => parse(&unescape(inner)),
         false => parse(inner),
     });
-    parsed.ok_or_else(|| wrong(name, "this member has another form in CanonicalRecord v1"))
+    parsed.ok_or_else(|| wrong(member, "this member has another form in CanonicalRecord v1"))
 }
 
-fn integer(scanned: &Scanned<'_>, name: &str) -> Result<u64, Finding> {
-    let value = scanned.value(name).parse();
-    value.map_err(|_| wrong(name, "this member is an integer from 0"))
+fn integer(scanned: &Scanned<'_>, member: Member) -> Result<u64, Finding> {
+    let value = scanned.value(member).parse();
+    value.map_err(|_| wrong(member, "this member is an integer from 0"))
 }
 
 /// A member as a value. The scan has refused repeated names and inexact numbers, so an ordinary parser is exact here.
-fn value(scanned: &Scanned<'_>, name: &str) -> Result<Value, Finding> {
-    serde_json::from_str(scanned.value(name)).map_err(|_| wrong(name, "this member cannot be read"))
+fn value(scanned: &Scanned<'_>, member: Member) -> Result<Value, Finding> {
+    serde_json::from_str(scanned.value(member)).map_err(|_| wrong(member, "this member cannot be read"))
 }
 
 fn links(scanned: &Scanned<'_>) -> Result<Vec<Link>, Finding> {
-    let written = scanned.value("links");
-    let found = match plain_links(written) {
+    let written = scanned.value(Member::Links);
+    let links = match plain_links(written) {
         Some(links) => links.map_err(|fault| from_fault(&fault.under("links")))?,
-        None => link::parse_array(&value(scanned, "links")?).map_err(|fault| from_fault(&fault))?,
+        None => escaped_links(scanned)?,
     };
-    let sorted = found.is_sorted_by(|a, b| a < b) && found.len() <= limits::LINKS;
-    // The general reader sorts and drops repetitions, so what it changed shows in the bytes.
-    if !sorted || link::to_canonical(&found) != written.as_bytes() {
-        return Err(wrong(
-            "links",
-            "links are sorted by (label, target), unique and at most 64",
-        ));
+    match links.is_sorted_by(|a, b| a < b) && links.len() <= limits::LINKS {
+        true => Ok(links),
+        false => Err(wrong(Member::Links, UNSORTED)),
     }
-    Ok(found)
+}
+
+/// The general reader sorts links and drops repetitions: what it changed shows in the bytes.
+fn escaped_links(scanned: &Scanned<'_>) -> Result<Vec<Link>, Finding> {
+    let links = link::parse_array(&value(scanned, Member::Links)?).map_err(|fault| from_fault(&fault))?;
+    match link::to_canonical(&links) == scanned.value(Member::Links).as_bytes() {
+        true => Ok(links),
+        false => Err(wrong(Member::Links, UNSORTED)),
+    }
 }
 
 /// Reads links that are written without escapes; `None` when the general reader has to.
@@ -168,9 +169,9 @@ fn plain_links(written: &str) -> Option<Result<Vec<Link>, record::Fault>> {
 }
 
 fn witnesses(scanned: &Scanned<'_>) -> Result<(), Finding> {
-    if scanned.value("witnesses") == "[]" {
+    if scanned.value(Member::Witnesses) == "[]" {
         return Ok(());
     }
-    let read = attestation::from_json(&value(scanned, "witnesses")?);
+    let read = attestation::from_json(&value(scanned, Member::Witnesses)?);
     read.map(drop).map_err(|fault| from_fault(&fault))
 }

@@ -6,7 +6,7 @@
 use crate::check::Check;
 use crate::envelope::{Envelope, from_fault};
 use crate::finding::Finding;
-use crate::scan::{self, Scanned};
+use crate::scan::{self, Member, Scanned};
 use domain::Catalogue;
 use domain::state::Body;
 use record::Hash;
@@ -73,7 +73,7 @@ impl Examiner {
     fn read(&self, scanned: &Scanned<'_>, bytes: &[u8], findings: &mut Vec<Finding>) -> Option<Box<Said>> {
         let computed = hash_of(scanned);
         let changed = check_hash(scanned, &computed);
-        let envelope = match Envelope::read(scanned) {
+        let mut envelope = match Envelope::read(scanned) {
             Ok(envelope) => envelope,
             Err(finding) => {
                 findings.push(changed.unwrap_or(finding));
@@ -82,6 +82,8 @@ impl Examiner {
         };
         let mut others: Vec<Finding> = envelope.check_author().into_iter().collect();
         let (body, ledger_authored) = self.read_payload(&envelope, &mut others);
+        // Nothing looks at the largest parts any more: freed here, by the thread that made them.
+        drop((envelope.payload.take(), envelope.author.take()));
         match changed {
             // What else is wrong with a changed record follows from the change.
             Some(finding) => findings.push(finding),
@@ -135,7 +137,7 @@ fn hash_of(scanned: &Scanned<'_>) -> Hash {
 }
 
 fn check_hash(scanned: &Scanned<'_>, computed: &Hash) -> Option<Finding> {
-    let claimed = scanned.value("hash").trim_matches('"');
+    let claimed = scanned.value(Member::Hash).trim_matches('"');
     let changed = Hash::from_hex(claimed) != Some(*computed);
     let detail = "the record was changed: its hash does not match its bytes";
     changed.then(|| Finding::new(Check::Hash, "/hash", detail).wanted(computed, claimed))

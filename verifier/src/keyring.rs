@@ -17,24 +17,21 @@ pub(crate) struct Keyring {
 struct InForce {
     keys: Keys,
     record: LogKey,
-    /// Canonical base64 of the record key, as every record repeats it.
-    text: String,
 }
 
 impl InForce {
     fn new(keys: Keys) -> Self {
         Self {
             record: LogKey::new(keys.record),
-            text: keys.record.to_base64(),
             keys,
         }
     }
 }
 
 impl Keyring {
-    /// The record key and its base64; `None` before genesis.
-    pub(crate) fn record_key(&self) -> Option<(LogKey, &str)> {
-        self.keys.as_ref().map(|keys| (keys.record, keys.text.as_str()))
+    /// The record key; `None` before genesis.
+    pub(crate) fn record_key(&self) -> Option<LogKey> {
+        self.keys.as_ref().map(|keys| keys.record)
     }
 
     /// The root key; `None` before genesis.

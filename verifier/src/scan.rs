@@ -40,6 +40,29 @@ pub(crate) const MEMBERS: [&str; 18] = [
     "witnesses",
 ];
 
+/// The place of each member in [`MEMBERS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Member {
+    Author,
+    Hash,
+    Id,
+    Kind,
+    Links,
+    Log,
+    Offset,
+    Payload,
+    Prev,
+    PubKey,
+    SchemaVersion,
+    Seq,
+    Sig,
+    Space,
+    Tenant,
+    Ts,
+    V,
+    Witnesses,
+}
+
 /// A record's bytes that passed the scan, cut into members.
 #[derive(Debug, Clone)]
 pub(crate) struct Scanned<'a> {
@@ -49,15 +72,13 @@ pub(crate) struct Scanned<'a> {
 }
 
 impl<'a> Scanned<'a> {
-    /// The canonical text of the member `name`.
-    ///
-    /// # Panics
-    /// At a name that is not one of [`MEMBERS`].
-    pub(crate) fn value(&self, name: &str) -> &'a str {
-        let at = MEMBERS.iter().position(|member| *member == name);
-        let span = at
-            .and_then(|at| self.members.get(at))
-            .expect("only members of the record are asked for");
+    /// The canonical text of a member's value.
+    pub(crate) fn value(&self, member: Member) -> &'a str {
+        let at = member as usize;
+        let (name, span) = MEMBERS
+            .get(at)
+            .zip(self.members.get(at))
+            .expect("every member has its place");
         // The separator, two quotes and the colon stand before the value.
         let start = span.start + name.len() + 4;
         self.text
@@ -69,14 +90,15 @@ impl<'a> Scanned<'a> {
     /// canonical object leaves a canonical object, because the others keep their order.
     pub(crate) fn hashed_parts(&self) -> impl Iterator<Item = &'a [u8]> {
         let bytes = self.text.as_bytes();
-        let covered = |name: &str| !matches!(name, "hash" | "pub_key" | "sig");
-        let spans = MEMBERS.iter().zip(&self.members);
-        let kept: Vec<Range<usize>> = spans
-            .filter(|(name, _)| covered(name))
-            .map(|(_, span)| span.clone())
-            .collect();
-        let parts = kept.into_iter().map(move |span| bytes.get(span).unwrap_or_default());
-        parts.chain(std::iter::once(b"}".as_slice()))
+        let span = |member: Member| self.members.get(member as usize).cloned().unwrap_or_default();
+        let (hash, key, sig) = (span(Member::Hash), span(Member::PubKey), span(Member::Sig));
+        let kept = [
+            0..hash.start,
+            hash.end..key.start,
+            key.end..sig.start,
+            sig.end..bytes.len(),
+        ];
+        kept.into_iter().map(move |span| bytes.get(span).unwrap_or_default())
     }
 }
 
@@ -222,3 +244,6 @@ impl<'a> Scanner<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,6 +63,11 @@ impl LogKey {
             full_order: is_full_order(key.as_dalek()),
         }
     }
+
+    /// The key's 32 bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
 }
 
 impl Claim {

@@ -9,6 +9,7 @@ use crate::finding::{Finding, Findings};
 use crate::report::{checks_to_json, verdict_line};
 use crate::signature::{self, Claim, LogKey};
 use crate::trust::Trust;
+use record::key::encode_base64;
 use record::{Hash, PublicKey};
 use serde_json::{Value, json};
 
@@ -120,17 +121,17 @@ fn check_keys(said: &Said, keys: &[PublicKey], findings: &mut Findings) {
         }
         return;
     }
-    let named = envelope.named_key().filter(|key| keys.contains(key));
+    let named = keys.iter().find(|key| *key.as_bytes() == envelope.pub_key);
     let Some(key) = named else {
         let finding = Finding::new(Check::Key, "/pub_key", "not one of the log's given record keys");
         let known: Vec<String> = keys.iter().map(PublicKey::to_base64).collect();
-        findings.push(finding.wanted(known.join(" or "), &envelope.pub_key));
+        findings.push(finding.wanted(known.join(" or "), encode_base64(&envelope.pub_key)));
         findings.not_checked(Check::Signature, "the record names a key that was not given");
         return;
     };
     let claim = Claim {
         offset: envelope.offset,
-        key: LogKey::new(key),
+        key: LogKey::new(*key),
         hash: said.computed,
         sig: envelope.sig,
     };

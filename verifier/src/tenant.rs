@@ -14,6 +14,7 @@ use tlog::{Frontier, Node};
 
 /// Stands between label and target; neither holds control characters.
 const SEPARATOR: char = '\0';
+const LOST: &str = "records are broken or missing, so some timelines cannot be rebuilt";
 
 /// Everything that is kept about tenants.
 #[derive(Debug, Default)]
@@ -52,8 +53,8 @@ impl Tenants {
         self.0.values().map(|tenant| tenant.timelines.len() as u64).sum()
     }
 
-    /// Compares every stored head with the rebuilt one, and their number.
-    pub(crate) fn compare_heads(&self, derived: &mut dyn Derived, findings: &mut Findings) {
+    /// Compares every stored head with the rebuilt one and, unless records are `lost`, their number.
+    pub(crate) fn compare_heads(&self, derived: &mut dyn Derived, lost: u64, findings: &mut Findings) {
         let mut tenants: Vec<_> = self.0.iter().collect();
         tenants.sort_unstable_by_key(|(tenant, _)| *tenant);
         for (tenant, state) in tenants {
@@ -63,14 +64,18 @@ impl Tenants {
                 let (label, target) = key.split_once(SEPARATOR).unwrap_or_default();
                 let tenant = tenant.as_str();
                 let name = TimelineName { tenant, label, target };
-                match timeline.frontier() {
-                    Some(frontier) => compare_head(name, frontier, derived, findings),
-                    None => findings.not_checked(Check::Timelines, "records of some timelines are broken or missing"),
-                }
+                compare_head(name, timeline, derived, lost, findings);
             }
         }
-        let counted = derived.timeline_count();
-        match counted {
+        if lost > 0 {
+            findings.not_checked(Check::Timelines, LOST);
+        } else {
+            self.compare_count(derived, findings);
+        }
+    }
+
+    fn compare_count(&self, derived: &mut dyn Derived, findings: &mut Findings) {
+        match derived.timeline_count() {
             Ok(count) if count == self.timelines() => {}
             Ok(count) => {
                 let finding = Finding::new(Check::Timelines, "", "the number of stored timeline heads is wrong");
@@ -94,7 +99,7 @@ impl TenantState {
         let mut entries = entries.iter();
         self.for_each(envelope, |timeline, label, target| match entries.next() {
             Some(entry) => {
-                let name = || describe(&envelope.tenant, label, target);
+                let name = || describe(envelope.tenant.as_str(), label, target);
                 timeline
                     .append(leaf, entry, lost, name)
                     .into_iter()
@@ -103,7 +108,7 @@ impl TenantState {
             None => {
                 let detail = format!(
                     "the store has no entry for {}",
-                    describe(&envelope.tenant, label, target)
+                    describe(envelope.tenant.as_str(), label, target)
                 );
                 report(Finding::new(Check::Timelines, "", detail));
             }
@@ -115,16 +120,6 @@ impl TenantState {
                 "the store has more entries than the record has timelines",
             ));
         }
-    }
-
-    /// Follows a broken record as far as its entries fit.
-    pub(crate) fn append_broken(&mut self, envelope: &Envelope, entries: &[TimelineEntry]) {
-        let mut entries = entries.iter();
-        self.for_each(envelope, |timeline, _, _| {
-            if let Some(entry) = entries.next() {
-                timeline.append_broken(entry);
-            }
-        });
     }
 
     /// Visits the record's timelines in the order of the format: the whole chain, the kind, links with a timeline.
@@ -149,34 +144,37 @@ impl TenantState {
     }
 }
 
-fn compare_head(name: TimelineName<'_>, frontier: &Frontier, derived: &mut dyn Derived, findings: &mut Findings) {
+fn compare_head(
+    name: TimelineName<'_>,
+    timeline: &Timeline,
+    derived: &mut dyn Derived,
+    lost: u64,
+    findings: &mut Findings,
+) {
+    let Some(frontier) = timeline.frontier() else {
+        return findings.not_checked(Check::Timelines, LOST);
+    };
     let wrong = |detail: &str| {
-        let timeline = describe_text(name.tenant, name.label, name.target);
+        let timeline = describe(name.tenant, name.label, name.target);
         Finding::new(Check::Timelines, "", format!("head of {timeline}: {detail}"))
     };
-    match derived.timeline_head(name) {
-        Ok(Some(stored)) if stored == frontier.encode() => {}
-        Ok(Some(stored)) => {
-            let count = |count: u64, root: Node| format!("{count} records with root {root}");
-            let finding = wrong("another one is stored");
-            findings.push(match Frontier::decode(&stored) {
-                Ok(stored) => finding.wanted(
-                    count(frontier.size(), frontier.root()),
-                    count(stored.size(), stored.root()),
-                ),
-                Err(error) => wrong(&error.to_string()),
-            });
-        }
-        Ok(None) => findings.push(wrong("none is stored")),
-        Err(detail) => findings.push(wrong(&detail)),
+    let stored = match derived.timeline_head(name) {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return findings.push(wrong("none is stored")),
+        Err(detail) => return findings.push(wrong(&detail)),
+    };
+    if stored == frontier.encode() {
+        return;
+    }
+    let head = |frontier: &Frontier| format!("{} records with root {}", frontier.size(), frontier.root());
+    match Frontier::decode(&stored) {
+        Ok(stored) if timeline.explains(stored.size(), lost) => findings.not_checked(Check::Timelines, LOST),
+        Ok(stored) => findings.push(wrong("another one is stored").wanted(head(frontier), head(&stored))),
+        Err(error) => findings.push(wrong(&error.to_string())),
     }
 }
 
-fn describe(tenant: &Tenant, label: &str, target: &str) -> String {
-    describe_text(tenant.as_str(), label, target)
-}
-
-fn describe_text(tenant: &str, label: &str, target: &str) -> String {
+fn describe(tenant: &str, label: &str, target: &str) -> String {
     match label {
         "" => format!("the whole chain of {tenant}"),
         _ => format!("timeline {label} {target} of {tenant}"),

@@ -48,11 +48,10 @@ impl Timeline {
         name: impl Fn() -> String,
     ) -> Option<Finding> {
         let next = self.next();
-        let skipped = entry.position.checked_sub(next).unwrap_or_default();
-        let explained = skipped > 0 && skipped <= lost - self.lost_before;
+        let explained = self.explains(entry.position, lost);
         self.lost_before = lost;
         if explained {
-            self.tree = Tree::Torn(entry.position + 1);
+            self.tree = Tree::Torn(entry.position.saturating_add(1));
             return None;
         }
         let wrong = || Finding::new(Check::Timelines, "", name());
@@ -69,12 +68,10 @@ impl Timeline {
         }
     }
 
-    /// Appends the leaf of a broken record, whose entry is believed only if it fits; from there on nothing can be
-    /// recomputed for certain.
-    pub(crate) fn append_broken(&mut self, entry: &TimelineEntry) {
-        if entry.position == self.next() {
-            self.tree = Tree::Torn(entry.position.saturating_add(1));
-        }
+    /// Whether `lost` records explain why the stored head has more leaves than were met.
+    pub(crate) fn explains(&self, stored: u64, lost: u64) -> bool {
+        let skipped = stored.saturating_sub(self.next());
+        skipped > 0 && skipped <= lost - self.lost_before
     }
 
     fn next(&self) -> u64 {

@@ -5,6 +5,7 @@
 //! tree (its leaf is unknown), so the root is then not compared. None of this forgives anything: the fault that started
 //! it has failed the log already.
 
+use crate::chain::Link;
 use crate::check::Check;
 use crate::envelope::Envelope;
 use crate::examine::{Examined, Said};
@@ -12,11 +13,12 @@ use crate::finding::{Finding, Findings};
 use crate::keyring::Keyring;
 use crate::report::{Counts, Fingerprints};
 use crate::signature::Claim;
+use crate::source;
 use crate::source::{Damaged, Derived, TimelineEntry};
 use crate::tenant::Tenants;
-use crate::{chain, source};
 use domain::state::Body;
-use record::{Hash, Origin, Timestamp};
+use record::key::encode_base64;
+use record::{Hash, Timestamp};
 use tlog::{Edge, FullTile};
 
 /// State folded from the records so far.
@@ -34,9 +36,9 @@ pub(crate) struct Walk<'a> {
     keys: Keyring,
     last_ts: Option<Timestamp>,
     /// Broken or missing records so far.
-    lost: u64,
+    pub(crate) lost: u64,
     /// Something unreadable of unknown length lies before the next record.
-    open_gap: bool,
+    pub(crate) open_gap: bool,
     filled: Vec<FullTile>,
 }
 
@@ -68,7 +70,7 @@ impl<'a> Walk<'a> {
             Some(to) => self.skip_to(to),
             None => self.open_gap = true,
         }
-        self.lose_tree();
+        self.tree = None;
     }
 
     /// Folds one record; a signature to check is pushed to `claims`.
@@ -88,7 +90,7 @@ impl<'a> Walk<'a> {
             }
             said => {
                 self.report(examined.findings, self.next);
-                self.broken(said.as_deref(), entries);
+                self.broken(said.as_deref());
             }
         }
     }
@@ -123,7 +125,7 @@ impl<'a> Walk<'a> {
     fn sound(&mut self, said: Said, entries: &[TimelineEntry], claims: &mut Vec<Claim>) {
         let Said { envelope, leaf, .. } = &said;
         let offset = envelope.offset;
-        self.see(&envelope.log, &said);
+        self.see(&said);
         self.check_time(envelope);
         self.check_rules(&said);
         // Genesis names the key that it is signed with; a rotation counts from the next offset on.
@@ -131,7 +133,11 @@ impl<'a> Walk<'a> {
         self.claim(envelope, claims);
         self.fold_rotation(&said, true);
         let state = self.tenants.state(&envelope.tenant);
-        let link = link(envelope, envelope.hash);
+        let link = Link {
+            seq: envelope.seq,
+            prev: envelope.prev.as_ref(),
+            hash: envelope.hash,
+        };
         if let Some(finding) = state.chain.extend(&link, self.lost) {
             self.findings.push(finding.at(offset));
         }
@@ -146,54 +152,27 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A record whose bytes were changed: believed only where it fits.
-    fn broken(&mut self, said: Option<&Said>, entries: &[TimelineEntry]) {
-        let at = self.next;
-        self.next = at.saturating_add(1);
+    /// A record whose bytes were changed. It is lost for chains and trees; only the keys that it names are believed, if
+    /// they prove themselves, because without them nothing behind it could be checked.
+    fn broken(&mut self, said: Option<&Said>) {
+        let first = self.next == 0;
+        self.next = self.next.saturating_add(1);
         self.open_gap = false;
         self.lost += 1;
-        self.lose_tree();
+        self.tree = None;
         self.last_hash = None;
-        let Some(said) = said else { return };
-        let envelope = &said.envelope;
-        let hash = self.likely_hash(said);
-        self.last_hash = Some(hash);
-        if at == 0 {
-            self.see(&envelope.log, said);
-        }
-        self.fold_genesis(said, false);
-        self.fold_rotation(said, false);
-        let link = link(envelope, hash);
-        // At offset 0 and at a tenant's birth there is nothing to fit to.
-        let state = match self.tenants.known(&envelope.tenant) {
-            Some(state) => state,
-            None if link.seq == 0 => self.tenants.state(&envelope.tenant),
-            None => return,
-        };
-        if state.chain.fits(&link) {
-            state.chain.extend_broken(&link, self.lost - 1);
-            state.append_broken(envelope, entries);
-        }
-    }
-
-    /// Of the computed and the claimed hash of a changed record, the one that the log's key signed; else the claimed one.
-    fn likely_hash(&self, said: &Said) -> Hash {
-        let envelope = &said.envelope;
-        let computed = self.keys.record_key().map(|(key, _)| Claim {
-            offset: envelope.offset,
-            key,
-            hash: said.computed,
-            sig: envelope.sig,
-        });
-        match computed.is_some_and(|claim| claim.holds()) {
-            true => said.computed,
-            false => envelope.hash,
+        if let Some(said) = said {
+            if first {
+                self.see(said);
+            }
+            self.fold_genesis(said, false);
+            self.fold_rotation(said, false);
         }
     }
 
     /// Keeps the log's own account of its identity, and holds every later record to it.
-    fn see(&mut self, log: &Origin, said: &Said) {
-        let offset = said.envelope.offset;
+    fn see(&mut self, said: &Said) {
+        let (offset, log) = (said.envelope.offset, &said.envelope.log);
         match &self.seen.origin {
             None => self.seen.origin = Some(log.clone()),
             Some(origin) if origin != log => {
@@ -242,15 +221,15 @@ impl<'a> Walk<'a> {
 
     /// Compares the key that the record names with the one in force and leaves the signature to the batch.
     fn claim(&mut self, envelope: &Envelope, claims: &mut Vec<Claim>) {
-        let Some((key, text)) = self.keys.record_key() else {
+        let Some(key) = self.keys.record_key() else {
             for check in [Check::Key, Check::Signature] {
                 self.findings.not_checked(check, "no genesis names the log's key");
             }
             return;
         };
-        if envelope.pub_key != text {
+        if envelope.pub_key != *key.as_bytes() {
             let finding = Finding::new(Check::Key, "/pub_key", "not the log's record key at this offset");
-            let finding = finding.wanted(text, &envelope.pub_key);
+            let finding = finding.wanted(encode_base64(key.as_bytes()), encode_base64(&envelope.pub_key));
             self.findings.push(finding.at(envelope.offset));
             return;
         }
@@ -301,12 +280,8 @@ impl<'a> Walk<'a> {
             self.counts.unreadable = self.counts.unreadable.saturating_add(missing);
             self.next = offset;
             self.last_hash = None;
-            self.lose_tree();
+            self.tree = None;
         }
-    }
-
-    fn lose_tree(&mut self) {
-        self.tree = None;
     }
 
     /// The end of the log as it was walked.
@@ -315,13 +290,5 @@ impl<'a> Walk<'a> {
             size: self.next,
             last_hash: self.last_hash,
         }
-    }
-}
-
-fn link(envelope: &Envelope, hash: Hash) -> chain::Link<'_> {
-    chain::Link {
-        seq: envelope.seq,
-        prev: envelope.prev.as_ref(),
-        hash,
     }
 }

@@ -123,7 +123,7 @@ fn sign_with(signer: &SigningKey, nonce: Option<&SigningKey>, r: &[u8; 32], mess
     use sha2::Digest as _;
     let secret = signer.to_scalar();
     let one = secret * secret.invert();
-    let zero = one - one;
+    let zero = one + -one;
     let key = signer.verifying_key();
     let digest = sha2::Sha512::new()
         .chain_update(r)

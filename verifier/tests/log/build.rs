@@ -37,6 +37,8 @@ pub struct Store {
     pub heads: BTreeMap<Name, Vec<u8>>,
     pub tiles: BTreeMap<TileId, Vec<Node>>,
     pub claims: Claims,
+    /// Hash of the record at offset 0 as it was written.
+    pub genesis: Option<Hash>,
 }
 
 /// Writes a log record by record.
@@ -92,6 +94,7 @@ impl Writer {
                 heads: BTreeMap::new(),
                 tiles: BTreeMap::new(),
                 claims,
+                genesis: None,
             },
             bend: None,
         };
@@ -164,6 +167,7 @@ impl Writer {
             TimelineEntry { position, completed }
         });
         let timelines = timelines.collect();
+        self.store.genesis.get_or_insert(hash);
         self.store.records.push(StoredRecord { bytes, timelines });
         self.store.claims = Claims {
             head: Some(Head {
@@ -256,10 +260,9 @@ impl Store {
     }
 
     pub fn trust(&self) -> Trust {
-        let genesis = record::Record::parse(self.records[0].bytes.clone()).unwrap();
         Trust {
             origin: origin(),
-            genesis_hash: genesis.hash,
+            genesis_hash: self.genesis.expect("every log here has a genesis"),
             root_key: public(ROOT_KEY),
             checkpoint_keys: vec![VerifierKey::new(ORIGIN, public(CHECKPOINT_KEY))],
             policy: None,

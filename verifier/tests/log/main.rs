@@ -3,6 +3,5 @@
 mod build;
 mod intact;
 mod known_answer;
-mod scan;
 mod tamper;
 mod trust;
