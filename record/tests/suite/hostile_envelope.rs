@@ -710,6 +710,19 @@ fn the_same_members_in_another_spelling_are_not_canonical() {
         assert_ne!(other, text);
         assert_stored(other.into_bytes(), Code::NotCanonical, "");
     }
+    // Of the same length, so that nothing but the order or the spelling differs.
+    let bytes = crate::samples::stored(json!({"a": 1e-7, "b": 2, "c": "\u{1f}"}));
+    let text = String::from_utf8(bytes).unwrap();
+    for (canonical, other) in [
+        ("\"a\":1e-7,\"b\":2", "\"b\":2,\"a\":1e-7"),
+        ("1e-7", "1E-7"),
+        ("\\u001f", "\\u001F"),
+    ] {
+        let other = text.replace(canonical, other);
+        assert!(other != text && other.len() == text.len());
+        assert_stored(other.into_bytes(), Code::NotCanonical, "");
+    }
+    let text = String::from_utf8(crate::samples::stored(json!({"a": 1}))).unwrap();
     assert_stored(
         text.replace("\"a\":1", "\"a\":2").into_bytes(),
         Code::HashMismatch,

@@ -225,6 +225,11 @@ fn a_rotation_is_signed_by_the_new_key_and_the_root_key() {
         "the signatures may not change places"
     );
     assert!(!rotation.verifies(&public(2), &pop, &root));
+    assert!(
+        !rotation.verifies(&public(3), &root, &root),
+        "the root alone rotates nothing"
+    );
+    assert!(!rotation.verifies(&public(3), &pop, &pop), "nor does the new key");
     let old = public(2);
     let checkpoint = Rotation {
         role: Role::Checkpoint,
@@ -284,4 +289,23 @@ fn times_are_counted_from_1970_without_leap_seconds() {
     assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
     assert_eq!(Timestamp::from_micros(Timestamp::MIN.micros() - 1), None);
     assert_eq!(Timestamp::from_micros(Timestamp::MAX.micros() + 1), None);
+}
+
+#[test]
+fn every_year_has_the_days_of_the_gregorian_calendar() {
+    let mut days = -719_162;
+    for year in 1..=9999_i64 {
+        let at = |date: &str| Timestamp::parse(&format!("{year:04}-{date}T00:00:00.000000Z"));
+        assert_eq!(at("01-01").unwrap().micros(), days * 86_400_000_000, "{year}");
+        // Every fourth year, but of the full centuries only every fourth.
+        let leap = if year % 100 == 0 {
+            year / 100 % 4 == 0
+        } else {
+            year % 4 == 0
+        };
+        assert_eq!(at("02-29").is_some(), leap, "{year}");
+        days += if leap { 366 } else { 365 };
+        let last = Timestamp::from_micros(days * 86_400_000_000 - 1).unwrap();
+        assert_eq!(last.to_string(), format!("{year:04}-12-31T23:59:59.999999Z"));
+    }
 }
