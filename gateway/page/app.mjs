@@ -9,7 +9,7 @@ const PARAMETERS = ["actor", "session", "kind", "action", "outcome", "from", "to
 const LINK_PARAMETERS = ["actor", "subject", "resource", "session", "kind"];
 const at = (id) => document.getElementById(id);
 
-const state = { entries: [], cursor: null, etag: null, paused: false, question: 0, extra: {}, shown: null };
+const state = { entries: [], cursor: null, etag: null, paused: false, question: 0, extra: {}, shown: null, refused: false };
 
 function parameters() {
   const form = new FormData(at("filters"));
@@ -31,8 +31,10 @@ async function ask(path, headers = {}) {
 
 function complain(error) {
   const problem = at("problem");
-  problem.hidden = !error;
-  problem.textContent = error ? [error.message, error.action].filter(Boolean).join(" — ") : "";
+  // Without a token the sign-in field says it all.
+  const asked = error?.status === 401 && !sessionStorage.getItem("token");
+  problem.hidden = !error || asked;
+  problem.textContent = error && !asked ? [error.message, error.action].filter(Boolean).join(" — ") : "";
   at("signin").hidden = error?.status !== 401;
 }
 
@@ -114,6 +116,7 @@ async function check() {
   const results = state.entries.map((entry) => entry.result).filter(Boolean);
   const count = (name) => results.filter((result) => result[name] === "passed").length;
   const failed = results.filter((result) => summary(result) === "failed").length;
+  if (failed) at("news").textContent = `${failed} of ${results.length} records failed a check in this browser`;
   const badge = at("badge");
   badge.className = `badge ${failed ? "failed" : count("signature") === results.length && results.length ? "passed" : ""}`;
   badge.replaceChildren(
@@ -144,7 +147,7 @@ function filterBy(label, target) {
 }
 
 function restart() {
-  Object.assign(state, { entries: [], cursor: null, etag: null, question: state.question + 1 });
+  Object.assign(state, { entries: [], cursor: null, etag: null, refused: false, question: state.question + 1 });
   at("rows").replaceChildren();
   at("badge").replaceChildren();
   return tick();
@@ -154,6 +157,8 @@ async function tick() {
   try {
     await poll();
   } catch (error) {
+    // A refused question is refused again: wait until it changes. A failing server is asked again.
+    state.refused = error.status >= 400 && error.status < 500;
     status(error.status ? "stopped" : "server not reachable", "down");
     complain(error.status ? error : Object.assign(error, { message: "The server cannot be reached." }));
   }
@@ -203,9 +208,10 @@ async function tellLog() {
 }
 
 async function live() {
-  if (!state.paused && !document.hidden && at("signin").hidden) await tick();
+  if (!state.paused && !state.refused && !document.hidden) await tick();
   setTimeout(live, POLL_MS);
 }
 
+at("filterbox").open = !matchMedia("(max-width: 700px)").matches;
 tellLog();
 live();

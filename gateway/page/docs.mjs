@@ -12,9 +12,15 @@ function typeOf(schema) {
   return [schema.type].flat().filter((type) => type && type !== "null").join(" or ") || "any";
 }
 
+// Text with `code` in back quotes.
+function prose(text) {
+  const parts = (text ?? "").split("`");
+  return element("span", {}, ...parts.map((part, at) => (at % 2 ? element("code", {}, part) : part)));
+}
+
 function table(heads, rows) {
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell ?? ""))));
+  const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, typeof cell === "string" ? prose(cell) : (cell ?? "")))));
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
@@ -28,7 +34,7 @@ function operation(path, method, described) {
   const answers = Object.entries(described.responses).map(([status, answer]) => [status, answer.description, bodies(answer.content)]);
   return element("section", {},
     element("h2", {}, element("code", {}, `${method.toUpperCase()} ${path}`)),
-    element("p", {}, [described.summary, described.description].filter(Boolean).join(" ")),
+    element("p", {}, prose([described.summary, described.description].filter(Boolean).join(" "))),
     parameters.length ? table(["Parameter", "In", "Meaning"], parameters) : null,
     described.requestBody ? element("p", {}, "Body: ", bodies(described.requestBody.content)) : null,
     table(["Status", "Meaning", "Body"], answers));
@@ -38,7 +44,7 @@ function schema(name, described) {
   const required = new Set(described.required ?? []);
   const rows = Object.entries(described.properties ?? {}).map(([member, property]) =>
     [element("code", {}, member), typeOf(property), required.has(member) ? "always" : "optional", property.description]);
-  return element("section", { id: name }, element("h2", {}, name), element("p", {}, described.description ?? ""),
+  return element("section", { id: name }, element("h2", {}, name), element("p", {}, prose(described.description)),
     table(["Member", "Type", "", "Meaning"], rows));
 }
 

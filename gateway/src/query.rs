@@ -146,6 +146,16 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_itself(text in ".{1,40}") {
+            let query = Query::default().with("q", &text);
+            proptest::prop_assert!(query.bytes().all(|b| b.is_ascii_graphic()));
+            let parsed = Query::parse(Some(&query), &["q"]).unwrap();
+            proptest::prop_assert_eq!(parsed.value("q"), Some(text.as_str()));
+        }
+    }
+
     #[test]
     fn anything_else_is_refused_by_name() {
         assert_eq!(code("actor=a&actor=b"), "PARAMETER_REPEATED");

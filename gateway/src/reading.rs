@@ -28,6 +28,8 @@ pub(crate) const PARAMETERS: [&str; 2] = ["min_position", "timeout"];
 pub(crate) async fn await_position(shared: &Shared, headers: &HeaderMap, query: &Query) -> Result<u64, Problem> {
     let wanted = wanted(headers, query)?;
     let patience = patience(shared, query)?;
+    // Half a second before the request's own deadline, so that the answer says what was waited for.
+    let patience = patience.min(shared.deadline().saturating_sub(Duration::from_millis(500)));
     let until = Instant::now() + patience;
     let mut pause = Duration::from_millis(2);
     loop {

@@ -210,10 +210,10 @@ impl Memory {
     }
 
     fn last(&self, inner: &Inner, tenant: &Tenant) -> Hash {
-        let of_tenant = inner.entries.iter().filter(|entry| entry.record.tenant == *tenant);
+        let mut of_tenant = inner.entries.iter().filter(|entry| entry.record.tenant == *tenant);
         of_tenant
+            .next_back()
             .map(|entry| entry.record.hash)
-            .last()
             .expect("the chain has a record")
     }
 

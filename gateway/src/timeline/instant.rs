@@ -94,6 +94,17 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn an_offset_moves_the_clock_and_not_the_moment(micros in 0_i64..4_000_000_000_000_000, offset in -1_439_i64..1_440) {
+            let moment = Timestamp::from_micros(micros).unwrap();
+            let local = Timestamp::from_micros(micros + offset * MINUTE_US).unwrap().to_string();
+            let zone = format!("{}{:02}:{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 60, offset.abs() % 60);
+            let text = format!("{}{zone}", local.trim_end_matches('Z'));
+            proptest::prop_assert_eq!(parse(&text).map(|read| read.first), Some(moment));
+        }
+    }
+
     #[test]
     fn a_date_is_a_whole_day() {
         let day = parse("2026-11-20").unwrap();

@@ -252,6 +252,23 @@ mod tests {
         assert_eq!(parse("  ").unwrap(), Phrase::default());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_at_a_place_inside_it(text in "(actor|kind|created|x|-|:|\"|\\\\|\\*|\\.\\.|[a-z0-9é ]){0,24}") {
+            if let Err(wrong) = parse(&text) {
+                proptest::prop_assert!((1..=text.chars().count() + 1).contains(&wrong.position));
+            }
+        }
+
+        #[test]
+        fn a_quoted_value_is_taken_as_it_stands(value in "[^\\x00-\\x1f\\x7f-\\x9f]{1,40}") {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let phrase = parse(&format!("resource:\"{quoted}\"")).unwrap();
+            let patterns: Vec<_> = phrase.terms.into_iter().map(|term| term.pattern).collect();
+            proptest::prop_assert_eq!(patterns, [Pattern::Exact(value)]);
+        }
+    }
+
     #[test]
     fn ranges_are_half_open_and_a_date_is_a_day() {
         let some = |text: &str| Some(format!("{text}.000000Z"));
