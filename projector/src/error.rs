@@ -30,7 +30,9 @@ pub enum Error {
         detail: String,
     },
     /// The read model is further than the log: the log lost records.
-    #[error("the read model is at {position}, the log ends at {head}: LOG_BEHIND, the log lost records or is another log")]
+    #[error(
+        "the read model is at {position}, the log ends at {head}: LOG_BEHIND, the log lost records or is another log"
+    )]
     LogBehind {
         /// Records applied.
         position: u64,
@@ -54,6 +56,23 @@ pub enum Error {
     /// The read model's own data is damaged: rebuild it.
     #[error("the read model is damaged: {0}")]
     Damaged(String),
+    /// The read model was built by another version of the projection or of its tables: rebuild it.
+    #[error("the read model was built by version {found} of the projection, this build has {expected}: rebuild it")]
+    Outdated {
+        /// The version of this build.
+        expected: u32,
+        /// The version that the read model names.
+        found: u32,
+    },
+    /// Another process has the read model open.
+    #[error("the read model in {0} is open in another process")]
+    Locked(String),
+    /// Somebody else applied records to the same tables in the meantime: nothing of this batch was applied.
+    #[error("the read model is no longer at {expected}: another projector applies to it")]
+    PositionConflict {
+        /// The position that the batch starts from.
+        expected: u64,
+    },
     /// The work was cancelled; what was there before still stands.
     #[error("cancelled")]
     Cancelled,

@@ -1,6 +1,26 @@
 //! From the log to read models: a consumer that checks every record, a pure `project`, and the traits of a read model.
+//!
+//! A record comes from a [`Source`], passes the [`Checker`] (form, hash, offset, chain, key, signature, schema), becomes
+//! [`Change`]s by [`project`], and a sub-crate applies these with its position in one transaction. [`digest`] compares
+//! what two read models hold. SQL is the sub-crates'; who fetches records and from where is the source's.
 
+mod cancel;
+mod check;
+mod consumer;
+pub mod digest;
 mod error;
+mod project;
+mod pump;
 pub mod query;
+mod resume;
+mod source;
 
+pub use cancel::{Cancel, Trigger};
+pub use check::Checker;
+pub use consumer::{Batch, Consumer};
+pub use digest::Digest;
 pub use error::Error;
+pub use project::{CanonRow, Change, LinkRow, PROJECTION_VERSION, RecordRow, TimelineKey, TimelineRow, project};
+pub use pump::{Sink, pump};
+pub use resume::{ChainEnd, Resume};
+pub use source::Source;

@@ -1,0 +1,194 @@
+//! A rebuild: the same tables as live, questions answered throughout, and the old ones standing until the switch.
+
+use crate::{Log, Memory, database, filled, key, open, run_to, tamper};
+use projector::query::Queries as _;
+use projector::{Cancel, Error, Trigger};
+use projector_sqlite::{Progress, ReadModel, Stage};
+use std::path::Path;
+use tokio::sync::watch;
+
+fn files(dir: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".sqlite"));
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn rebuilt_tables_equal_live_ones() {
+    let log = Log::sample(300);
+    let (dir, model) = filled(&log).await;
+    let live = model.digest().await.unwrap();
+    let old = database(dir.path());
+    tamper(dir.path(), "UPDATE timelines SET count = 0; DELETE FROM canon_entries").await;
+    assert_ne!(model.digest().await.unwrap(), live);
+    for limit in [1, 40, 10_000] {
+        let mut seen: Vec<Progress> = Vec::new();
+        let mut progress = |one: Progress| seen.push(one);
+        model
+            .rebuild(&mut log.source(limit), &mut progress, &Cancel::never())
+            .await
+            .unwrap();
+        assert_eq!(model.digest().await.unwrap(), live);
+        assert!(seen.is_sorted_by_key(|one| one.position));
+        assert!(
+            seen.iter()
+                .any(|one| one.stage == Stage::Loading && one.head == log.records.len() as u64)
+        );
+        assert!(seen.iter().any(|one| one.stage == Stage::Indexing));
+    }
+    assert!(!old.exists());
+    assert_eq!(files(dir.path()).len(), 1);
+    // The new tables have every index, and go on.
+    let mut log = log;
+    log.event("acme", 301, &[]);
+    run_to(&model, &mut log.source(10), log.records.len()).await;
+    let (_other, whole) = filled(&log).await;
+    assert_eq!(model.digest().await.unwrap(), whole.digest().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_rebuild_beside_the_live_loop_loses_nothing_and_never_steps_back() {
+    let log = Log::sample(400);
+    let (sender, receiver) = watch::channel(log.records[..100].to_vec());
+    let dir = tempfile::tempdir().unwrap();
+    let model = open(dir.path(), &log).await;
+    let (trigger, cancel) = Trigger::new();
+    let (mut live, mut again) = (
+        Memory {
+            log: receiver.clone(),
+            limit: 50,
+        },
+        Memory {
+            log: receiver,
+            limit: 50,
+        },
+    );
+    let mut positions = model.positions();
+    let work = async {
+        positions.wait_for(|position| *position >= 100).await.unwrap();
+        // The log grows at every step of the rebuild, while its indexes are made as well.
+        let (mut size, mut before) = (100, 0);
+        let mut grow = |_: Progress| {
+            size = (size + 17).min(log.records.len());
+            sender.send_replace(log.records[..size].to_vec());
+            let now = *positions.borrow();
+            assert!(now >= before);
+            before = now;
+        };
+        model.rebuild(&mut again, &mut grow, &Cancel::never()).await.unwrap();
+        assert!(model.position().await.unwrap() >= before);
+        sender.send_replace(log.records.clone());
+        let mut positions = model.positions();
+        positions
+            .wait_for(|position| *position == log.records.len() as u64)
+            .await
+            .unwrap();
+        trigger.cancel();
+    };
+    let (outcome, ()) = tokio::join!(model.run(&mut live, &cancel), work);
+    outcome.unwrap();
+    let (_other, whole) = filled(&log).await;
+    assert_eq!(model.digest().await.unwrap(), whole.digest().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_cancelled_rebuild_leaves_the_old_tables_at_every_step() {
+    let log = Log::sample(200);
+    let (dir, model) = filled(&log).await;
+    let (before, file) = (model.digest().await.unwrap(), database(dir.path()));
+    let mut steps = 0;
+    for stop_at in 0.. {
+        let (trigger, cancel) = Trigger::new();
+        if stop_at == 0 {
+            trigger.cancel();
+        }
+        let mut seen = 0;
+        let mut progress = |_: Progress| {
+            seen += 1;
+            if seen == stop_at {
+                trigger.cancel();
+            }
+        };
+        let outcome = model.rebuild(&mut log.source(50), &mut progress, &cancel).await;
+        if outcome.is_ok() {
+            break;
+        }
+        assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+        assert_eq!(model.digest().await.unwrap(), before);
+        assert_eq!(database(dir.path()), file);
+        steps += 1;
+    }
+    assert!(steps > 8, "a rebuild of {steps} steps has indexes among them");
+    assert_eq!(model.digest().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_rebuild_that_meets_a_wrong_record_leaves_the_old_tables() {
+    let log = Log::sample(50);
+    let (dir, model) = filled(&log).await;
+    let before = model.digest().await.unwrap();
+    let mut forged = Log::sample(50);
+    forged.next.signer = key(200);
+    forged.event("acme", 50, &[]);
+    let outcome = model
+        .rebuild(&mut forged.source(10), &mut |_| {}, &Cancel::never())
+        .await;
+    let at = log.records.len() as u64;
+    assert!(
+        matches!(outcome, Err(Error::Unverified { offset, .. }) if offset == at),
+        "{outcome:?}"
+    );
+    assert_eq!(model.digest().await.unwrap(), before);
+    assert_eq!(files(dir.path()).len(), 1, "what was built is removed");
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_is_removed_at_the_next_open() {
+    let log = Log::sample(50);
+    let (dir, model) = filled(&log).await;
+    let before = model.digest().await.unwrap();
+    model.close().await;
+    drop(model);
+    // A rebuild that was killed: a generation that CURRENT does not name, half written, and the file of a switch.
+    let half = std::fs::read(database(dir.path())).unwrap();
+    std::fs::write(dir.path().join("00000009.sqlite"), &half[..half.len() / 2]).unwrap();
+    std::fs::write(dir.path().join("00000009.sqlite-journal"), b"x").unwrap();
+    std::fs::write(dir.path().join("CURRENT.new"), b"9").unwrap();
+    let model = open(dir.path(), &log).await;
+    assert_eq!(model.digest().await.unwrap(), before);
+    assert_eq!(files(dir.path()), ["00000001.sqlite"]);
+    model
+        .rebuild(&mut log.source(10), &mut |_| {}, &Cancel::never())
+        .await
+        .unwrap();
+    drop(model);
+    assert_eq!(open(dir.path(), &log).await.digest().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn tables_too_damaged_to_read_are_rebuilt_in_place() {
+    let log = Log::sample(50);
+    let (dir, model) = filled(&log).await;
+    let before = model.digest().await.unwrap();
+    tamper(dir.path(), "DROP TABLE projection_state").await;
+    assert!(model.position().await.is_err());
+    model
+        .rebuild(&mut log.source(10), &mut |_| {}, &Cancel::never())
+        .await
+        .unwrap();
+    assert_eq!(model.digest().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn an_empty_log_rebuilds_to_empty_tables() {
+    let log = Log::empty();
+    let dir = tempfile::tempdir().unwrap();
+    let model: ReadModel = open(dir.path(), &log).await;
+    model
+        .rebuild(&mut log.source(10), &mut |_| {}, &Cancel::never())
+        .await
+        .unwrap();
+    assert_eq!(model.position().await.unwrap(), 0);
+}

@@ -1,0 +1,173 @@
+//! The check of every record before anything is projected: form, hash, log, offset, schema, chain, key and signature.
+//!
+//! A batch passes whole or not at all, and the error names the first record that is wrong. Checking consumes the
+//! checker, so that one that has refused a record cannot go on: whoever stopped resumes from what was applied. Whether
+//! a record may have been written at all (`decide`) was the ledger's to judge and is the verifier's to check again.
+
+use crate::Error;
+use domain::state::{Body, Fact};
+use domain::{Catalogue, State};
+use record::{Code, Fault, PublicKey, Record};
+use std::sync::Arc;
+
+/// The state that the next record of a log is checked against.
+pub struct Checker {
+    catalogue: Arc<Catalogue>,
+    state: State,
+}
+
+/// A record that continues the log, and the key that must have signed it.
+struct Admitted {
+    record: Record,
+    key: PublicKey,
+}
+
+impl Checker {
+    /// A checker that goes on after `state`. Compiles every schema: make one catalogue and keep it.
+    #[must_use]
+    pub const fn new(catalogue: Arc<Catalogue>, state: State) -> Self {
+        Self { catalogue, state }
+    }
+
+    /// Number of records that have passed: the offset of the next one.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.state.size()
+    }
+
+    /// What the records so far fold to.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Checks the records that follow.
+    ///
+    /// # Errors
+    /// [`Error::Gap`], [`Error::BrokenChain`] or [`Error::Unverified`] for the first record that fails.
+    pub fn check(mut self, batch: &[Arc<[u8]>]) -> Result<(Self, Vec<Record>), Error> {
+        let mut admitted = Vec::with_capacity(batch.len());
+        let refused = batch
+            .iter()
+            .find_map(|bytes| self.admit(bytes).map(|one| admitted.push(one)).err());
+        // A forged signature before the refused record is the first thing wrong.
+        verify_signatures(&admitted)?;
+        match refused {
+            Some(error) => Err(error),
+            None => Ok((self, admitted.into_iter().map(|one| one.record).collect())),
+        }
+    }
+
+    /// Checks everything but the signature and folds the record.
+    fn admit(&mut self, bytes: &[u8]) -> Result<Admitted, Error> {
+        let offset = self.state.size();
+        let unverified = |fault| Error::Unverified { offset, fault };
+        let record = Record::parse(bytes.to_vec()).map_err(unverified)?;
+        self.check_place(&record)?;
+        let body = self.check_payload(&record).map_err(unverified)?;
+        self.check_chain(&record)?;
+        let key = self.key_in_force(&body).map_err(unverified)?;
+        if record.pub_key != key {
+            let detail = "this is not the log's record key at this offset";
+            return Err(unverified(Fault::new(Code::SignatureInvalid, "/pub_key", detail)));
+        }
+        let (tenant, hash, ts) = (&record.tenant, &record.hash, record.ts);
+        self.state.evolve(&Fact {
+            tenant,
+            hash,
+            ts,
+            body: &body,
+        });
+        Ok(Admitted { record, key })
+    }
+
+    fn check_place(&self, record: &Record) -> Result<(), Error> {
+        let expected = self.state.size();
+        let wrong = |pointer: &str, detail: String| {
+            let fault = Fault::new(Code::EnvelopeInvalid, pointer, detail);
+            Err(Error::Unverified {
+                offset: expected,
+                fault,
+            })
+        };
+        if record.log != *self.state.log() {
+            return wrong("/log", format!("the record belongs to log {}", record.log));
+        }
+        if record.offset != expected {
+            return Err(Error::Gap {
+                expected,
+                found: record.offset,
+            });
+        }
+        match self.state.last_ts() {
+            Some(last) if record.ts < last => wrong("/ts", format!("the record before it has the later time {last}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_payload(&self, record: &Record) -> Result<Body, Fault> {
+        let spec = self.catalogue.find(&record.kind, record.schema_version)?;
+        if let Some(fault) = spec.check_stored(&record.payload).into_iter().next() {
+            return Err(fault);
+        }
+        let mismatch = |error: serde_json::Error| Fault::new(Code::SchemaInvalid, "/payload", error.to_string());
+        let body = Body::of(record).map_err(mismatch)?;
+        // Keys are looked up in one tenant when a read model resumes, so they may come from nowhere else.
+        if matches!(body, Body::Genesis(_) | Body::KeyRotated(_)) && !record.tenant.is_ledger() {
+            let detail = "only the ledger's own tenant has keys of the log";
+            return Err(Fault::new(Code::EnvelopeInvalid, "/tenant", detail));
+        }
+        Ok(body)
+    }
+
+    fn check_chain(&self, record: &Record) -> Result<(), Error> {
+        let chain = self.state.chain(&record.tenant).copied().unwrap_or_default();
+        if record.seq == chain.length() && record.prev.as_ref() == chain.last() {
+            return Ok(());
+        }
+        let text = |hash: Option<&record::Hash>| hash.map_or("null".to_owned(), ToString::to_string);
+        let detail = format!(
+            "tenant {} goes on with seq {} after {}, the record has seq {} after {}",
+            record.tenant,
+            chain.length(),
+            text(chain.last()),
+            record.seq,
+            text(record.prev.as_ref())
+        );
+        Err(Error::BrokenChain {
+            offset: record.offset,
+            detail,
+        })
+    }
+
+    /// The key that must have signed the next record: the one that genesis pins, for genesis itself too.
+    fn key_in_force(&self, body: &Body) -> Result<PublicKey, Fault> {
+        let pinned = match (self.state.keys(), body) {
+            (Some(keys), _) => Some(keys.record),
+            (None, Body::Genesis(genesis)) => domain::state::Keys::from_genesis(genesis).map(|keys| keys.record),
+            (None, _) => None,
+        };
+        pinned.ok_or_else(|| {
+            let detail = "a log begins with a genesis that pins its keys";
+            Fault::new(Code::SignatureInvalid, "/pub_key", detail)
+        })
+    }
+}
+
+/// One equation for the whole batch: sound because every key is a [`PublicKey`], which is never weak. When it does not
+/// hold, each signature is checked strictly to name the record.
+fn verify_signatures(admitted: &[Admitted]) -> Result<(), Error> {
+    let messages: Vec<[u8; 48]> = admitted.iter().map(|one| one.record.signed_message()).collect();
+    let messages: Vec<&[u8]> = messages.iter().map(<[u8; 48]>::as_slice).collect();
+    let signature = |one: &Admitted| ed25519_dalek::Signature::from_bytes(&one.record.sig);
+    let signatures: Vec<_> = admitted.iter().map(signature).collect();
+    let keys: Vec<_> = admitted.iter().map(|one| *one.key.as_dalek()).collect();
+    if admitted.is_empty() || ed25519_dalek::verify_batch(&messages, &signatures, &keys).is_ok() {
+        return Ok(());
+    }
+    admitted.iter().try_for_each(|one| {
+        let offset = one.record.offset;
+        let unverified = |fault| Error::Unverified { offset, fault };
+        one.record.verify_signature(&one.key).map_err(unverified)
+    })
+}
