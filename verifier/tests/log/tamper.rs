@@ -256,6 +256,68 @@ fn a_payload_outside_its_schema() {
 }
 
 #[test]
+fn a_key_holder_cannot_sign_a_malformed_record() {
+    type Edit = fn(&mut serde_json::Value);
+    let cases: [(Edit, Check, &str); 10] = [
+        (
+            |record| record["links"].as_array_mut().unwrap().reverse(),
+            Check::Schema,
+            "/links",
+        ),
+        (
+            |record| record["links"] = json!([record["links"][0], record["links"][0]]),
+            Check::Schema,
+            "/links",
+        ),
+        (
+            |record| record["links"] = json!([{"label": "Actor", "target": "a:b"}]),
+            Check::Schema,
+            "/links/0/label",
+        ),
+        (|record| record["space"] = json!("system"), Check::Schema, "/space"),
+        (|record| record["kind"] = json!("audit.unknown"), Check::Schema, "/kind"),
+        (
+            |record| record["schema_version"] = json!(7),
+            Check::Schema,
+            "/schema_version",
+        ),
+        (|record| record["v"] = json!(2), Check::Schema, "/v"),
+        (
+            |record| record["ts"] = json!("2027-01-15T08:00:60.000000Z"),
+            Check::Schema,
+            "/ts",
+        ),
+        (
+            |record| record["payload"]["private"] = json!("clear"),
+            Check::Schema,
+            "/payload/private",
+        ),
+        (
+            |record| {
+                record["author"]["key_id"] = json!(record::KeyText::from(build::public(8)).to_string());
+                record["author"]["sig"] = record["sig"].clone();
+            },
+            Check::Author,
+            "/author/sig",
+        ),
+    ];
+    let store = base();
+    let trust = store.trust();
+    for (edit, check, member) in cases {
+        let mut record: serde_json::Value = serde_json::from_slice(&store.records[5].bytes).unwrap();
+        edit(&mut record);
+        let bytes = build::sign(record);
+        let report = verifier::verify_record(&bytes, &[build::public(build::RECORD_KEY)], Some(&trust));
+        let first = report
+            .findings
+            .first()
+            .map(|finding| (finding.check, finding.member.as_str()));
+        assert_eq!(first, Some((check, member)), "{:#?}", report.findings);
+        assert_eq!(report.outcome(), Outcome::Failed);
+    }
+}
+
+#[test]
 fn timelines_tiles_heads_and_roots_are_compared() {
     let mut moved = base();
     moved.records[8].timelines[2].position += 1;
