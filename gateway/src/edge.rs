@@ -360,6 +360,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_other_origin_is_invited() {
+        let from = [
+            ("origin", "https://elsewhere.example"),
+            ("access-control-request-method", "POST"),
+        ];
+        let trial = Trial::new();
+        let preflight = trial.ask("OPTIONS", "/v1/records", &from, Body::empty()).await;
+        assert_eq!(preflight.code(), "METHOD_NOT_ALLOWED");
+        let read = trial.ask("GET", "/v1/head", &from, Body::empty()).await;
+        for answer in [preflight, read] {
+            assert!(
+                !answer
+                    .headers
+                    .keys()
+                    .any(|name| name.as_str().starts_with("access-control-")),
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn a_problem_does_not_repeat_the_query() {
         let answer = Trial::new().get("/v1/head?secret=1").await;
         assert_eq!(answer.json()["instance"], "/v1/head");

@@ -29,7 +29,7 @@ pub async fn serve(listener: TcpListener, app: Router, config: &Config, stop: im
     let builder = builder(config);
     let slots = Arc::new(Semaphore::new(config.connections));
     let draining = GracefulShutdown::new();
-    let (cut, cut_off) = watch::channel(false);
+    let (cut, cut_off) = watch::channel(());
     let mut stop = std::pin::pin!(stop);
     loop {
         let slot = tokio::select! {
@@ -69,8 +69,8 @@ pub async fn serve(listener: TcpListener, app: Router, config: &Config, stop: im
             "requests under way were cut off at the drain deadline"
         );
     }
-    // The receivers that are left belong to connections that are to end now.
-    cut.send_replace(true);
+    // The receivers that are left belong to connections, which end when the sender is gone.
+    drop(cut);
     drained
 }
 

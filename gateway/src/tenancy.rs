@@ -23,13 +23,15 @@ pub(crate) enum Intent {
 /// # Errors
 /// `HEADER_INVALID`.
 pub(crate) fn named(headers: &HeaderMap) -> Result<Option<Tenant>, Problem> {
-    let Some(value) = headers.get(HEADER) else {
-        return Ok(None);
-    };
+    let mut sent = headers.get_all(HEADER).iter();
+    let Some(value) = sent.next() else { return Ok(None) };
     let tenant = value.to_str().ok().and_then(Tenant::parse);
-    tenant
-        .map(Some)
-        .ok_or_else(|| Problem::new(Code::HeaderInvalid, "`Sigil-Tenant` is [a-z0-9][a-z0-9-]{0,62}"))
+    tenant.filter(|_| sent.next().is_none()).map(Some).ok_or_else(|| {
+        Problem::new(
+            Code::HeaderInvalid,
+            "`Sigil-Tenant` is [a-z0-9][a-z0-9-]{0,62}, sent once",
+        )
+    })
 }
 
 /// The tenant of a request of `caller` that names `one` and `other`.

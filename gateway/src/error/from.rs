@@ -72,8 +72,14 @@ impl From<projector::Error> for Problem {
                 Code::ReadModelDamaged,
                 "the read model holds something that is not in the log",
             ),
+            E::Outdated { .. } => (
+                Code::ReadModelDamaged,
+                "the read model was built by another version: it has to be rebuilt",
+            ),
             // What a database says may hold values: it is logged where it happened, not answered.
-            _ => (Code::ReadModelUnavailable, "the read model cannot answer at the moment"),
+            E::Source(_) | E::Database(_) | E::Locked(_) | E::PositionConflict { .. } | E::Cancelled => {
+                (Code::ReadModelUnavailable, "the read model cannot answer at the moment")
+            }
         };
         Self::new(code, detail)
     }

@@ -11,7 +11,7 @@ use crate::{reading, schema, splice};
 use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use record::{Fault, Record, Tenant};
+use record::{Fault, Record, RecordId, Tenant};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub(crate) async fn audit(
     out.extend_from_slice(
         format!(
             ",\"chain\":{chain},\"verification\":{}}}",
-            verify(&record, before.as_ref(), after.as_ref())
+            verify((&tenant, &id), &record, before.as_ref(), after.as_ref())
         )
         .as_bytes(),
     );
@@ -91,7 +91,12 @@ fn describe(neighbour: &Neighbour) -> Value {
 }
 
 /// Each check as `passed`, `failed` or `not_done`, with a sentence.
-fn verify(record: &Neighbour, before: Option<&Neighbour>, after: Option<&Neighbour>) -> Value {
+fn verify(
+    asked: (&Tenant, &RecordId),
+    record: &Neighbour,
+    before: Option<&Neighbour>,
+    after: Option<&Neighbour>,
+) -> Value {
     let mut checks = Vec::new();
     let mut check = |name: &str, result: Option<bool>, detail: String| {
         let text = result.map_or("not_done", |passed| if passed { "passed" } else { "failed" });
@@ -104,6 +109,12 @@ fn verify(record: &Neighbour, before: Option<&Neighbour>, after: Option<&Neighbo
                 "bytes_and_hash",
                 Some(true),
                 "the bytes are canonical and hash is theirs (BLAKE3-256)".to_owned(),
+            );
+            let same = *asked.0 == record.tenant && *asked.1 == record.id;
+            check(
+                "asked_for",
+                Some(same),
+                "tenant and id are those of the request".to_owned(),
             );
             let signed = record.verify_signature(&record.pub_key);
             let detail = signed.as_ref().map_or_else(Fault::to_string, |()| {
@@ -194,7 +205,7 @@ mod tests {
         assert_eq!(audit["chain"]["previous"]["hash"], records[2].hash.to_string());
         assert_eq!(audit["chain"]["next"]["id"], records[4].id.to_string());
         assert_eq!(audit["verification"]["result"], "passed");
-        for name in ["bytes_and_hash", "signature", "previous", "next"] {
+        for name in ["bytes_and_hash", "asked_for", "signature", "previous", "next"] {
             assert_eq!(result(&audit, name), "passed", "{name}");
         }
         assert!(audit["verification"]["by"].as_str().unwrap().contains("sigil verify"));
@@ -234,6 +245,11 @@ mod tests {
         );
         // The neighbour is this very record: prev is not its hash.
         assert_eq!(result(&audit, "previous"), "failed");
+        let other = trial.memory.records().swap_remove(2);
+        forge(String::from_utf8(other.bytes().to_vec()).unwrap());
+        let audit = trial.get(&paths[2]).await.json();
+        assert_eq!(result(&audit, "bytes_and_hash"), "passed");
+        assert_eq!(result(&audit, "asked_for"), "failed");
     }
 
     #[tokio::test]

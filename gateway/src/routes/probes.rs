@@ -11,13 +11,13 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// The process answers.
-#[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, description = "Alive.")))]
+#[utoipa::path(get, path = "/livez", tag = "operation", security(()), responses((status = 200, description = "Alive.")))]
 pub(crate) async fn livez() -> Response {
     splice::json("{\"status\":\"ok\"}")
 }
 
 /// The ledger and the read model answer.
-#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+#[utoipa::path(get, path = "/readyz", tag = "operation", security(()), responses(
     (status = 200, description = "Ready."),
     (status = 503, description = "Not ready.", body = crate::schema::Problem, content_type = "application/problem+json"),
 ))]
@@ -31,7 +31,7 @@ pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<Response
 }
 
 /// What works and what does not; always 200, so that a dashboard can show it.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "The state of each part.")))]
+#[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses((status = 200, description = "The state of each part.")))]
 pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
     let (ledger, queries) = state(&shared).await;
     let word = |works: bool| if works { "ok" } else { "unavailable" };
@@ -46,7 +46,7 @@ pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// Prometheus metrics.
-#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, description = "Prometheus text format.", body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200, description = "Prometheus text format.", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let position = shared.queries.position().await.ok();
     let head = *shared.ledger.committed().borrow();

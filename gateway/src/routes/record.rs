@@ -223,6 +223,9 @@ mod tests {
             (E::Database(secret().into()), "READ_MODEL_UNAVAILABLE"),
             (E::Source(secret()), "READ_MODEL_UNAVAILABLE"),
             (E::Cancelled, "READ_MODEL_UNAVAILABLE"),
+            (E::Locked(secret()), "READ_MODEL_UNAVAILABLE"),
+            (E::PositionConflict { expected: 1 }, "READ_MODEL_UNAVAILABLE"),
+            (E::Outdated { expected: 2, found: 1 }, "READ_MODEL_DAMAGED"),
             (E::LogBehind { position: 2, head: 1 }, "LOG_BEHIND"),
             (
                 E::ForeignLog {

@@ -464,6 +464,11 @@ async fn the_tenant_is_named_once() {
         trial.ask("POST", "/v1/records", &headers, both).await.code(),
         "TENANT_MISMATCH"
     );
+    let twice = [JSON, ("sigil-tenant", "acme"), ("sigil-tenant", "default")];
+    assert_eq!(
+        trial.ask("POST", "/v1/records", &twice, one.to_string()).await.code(),
+        "HEADER_INVALID"
+    );
     let wrong = [JSON, ("sigil-tenant", "Acme")];
     assert_eq!(
         trial.ask("POST", "/v1/records", &wrong, one.to_string()).await.code(),
