@@ -2,7 +2,7 @@
 //!
 //! A record is added every few seconds. `page open` serves the page without a token; `page <port>` uses that port.
 
-#[path = "../src/testing.rs"]
+#[path = "../src/testing/mod.rs"]
 #[expect(clippy::unwrap_used, reason = "shared with the tests, where it is allowed")]
 mod testing;
 

@@ -192,7 +192,7 @@ mod tests {
             ("PROJECTION_LAGGING", 503)
         );
         let catches_up = async {
-            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await; // waits for: virtual time, the clock is paused
             trial.memory.lag.store(0, Ordering::Relaxed);
         };
         let path = format!("{path}?min_position=3&timeout=1s");
