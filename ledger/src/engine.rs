@@ -3,6 +3,7 @@
 //! An engine lives from opening to closing or to the first failed commit. A failed one still reads; it is replaced as a
 //! whole, because only recovery knows what is on the disk.
 
+use crate::blocks::Blocks;
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::committer::Committer;
@@ -104,6 +105,7 @@ pub(crate) struct Shared {
     pub(crate) preparer: Arc<Preparer>,
     pub(crate) store: Store,
     pub(crate) recent: Recent,
+    blocks: Blocks,
     pub(crate) probe: Probe,
     ciphers: Vec<Cipher>,
     data_key_uses: AtomicU64,
@@ -173,6 +175,7 @@ impl Engine {
         committed.send_replace(state.size());
         let shared = Arc::new(Shared {
             recent: Recent::default(),
+            blocks: Blocks::default(),
             data_key_uses: AtomicU64::new(uses),
             keyring: Mutex::new(keyring),
             scopes: Mutex::new(scopes),
@@ -274,6 +277,18 @@ impl Shared {
     pub(crate) fn seal(&self, keyspace: &str, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Error> {
         self.data_key_uses.fetch_add(1, Ordering::Relaxed);
         self.cipher().seal(keyspace, key, value)
+    }
+
+    /// The bytes of the record at `offset`, from a block in memory when one has it.
+    pub(crate) fn record(&self, offset: u64) -> Result<Option<Arc<[u8]>>, Error> {
+        if let Some(bytes) = self.blocks.find(offset) {
+            return Ok(Some(bytes));
+        }
+        let Some((first, sealed)) = self.store.block_at(offset)? else {
+            return Ok(None);
+        };
+        self.blocks.keep(first, self.decoder().block(first, &sealed)?);
+        Ok(self.blocks.find(offset))
     }
 
     /// What decrypts the store.

@@ -76,14 +76,21 @@ impl Handle {
     ) -> Result<T, ledger_client::Error> {
         match tokio::task::spawn_blocking(read).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) if error.is_damage() => Err(ledger_client::Error::Corrupt(error.to_string())),
-            Ok(Err(error)) => Err(ledger_client::Error::Unavailable {
-                reason: error.to_string(),
-            }),
+            Ok(Err(error)) => Err(failed(error)),
             Err(error) => Err(ledger_client::Error::Unavailable {
                 reason: format!("a read was interrupted: {error}"),
             }),
         }
+    }
+}
+
+/// What a client is told about a failed read.
+pub(super) fn failed(error: Error) -> ledger_client::Error {
+    if error.is_damage() {
+        return ledger_client::Error::Corrupt(error.to_string());
+    }
+    ledger_client::Error::Unavailable {
+        reason: error.to_string(),
     }
 }
 
@@ -92,11 +99,8 @@ fn find(shared: &Shared, key: &crate::index::Key) -> Result<Option<Committed>, E
         return Ok(None);
     };
     let missing = || Error::corrupt(format!("the log at offset {offset}"), "an id names a missing record");
-    let stored = shared.decoder().record(offset)?.ok_or_else(missing)?;
-    Ok(Some(Committed {
-        offset,
-        bytes: stored.bytes,
-    }))
+    let bytes = shared.record(offset)?.ok_or_else(missing)?;
+    Ok(Some(Committed { offset, bytes }))
 }
 
 fn read_blocks(shared: &Arc<Shared>, from: u64, limit: usize) -> Result<Vec<Committed>, Error> {
