@@ -14,7 +14,7 @@ impl Query {
     /// # Errors
     /// `PARAMETER_UNKNOWN`, `PARAMETER_REPEATED` or `PARAMETER_INVALID`, naming the parameter.
     pub(crate) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut query = Self::default();
         for part in text.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let name = decode(name).ok_or_else(|| {
@@ -23,38 +23,40 @@ impl Query {
                     "a parameter's name is not percent-encoded UTF-8",
                 )
             })?;
-            if !known.contains(&name.as_str()) {
-                let detail = match known {
-                    [] => "this route takes no parameters".to_owned(),
-                    _ => format!("unknown, this route takes {}", known.join(", ")),
-                };
-                return Err(Problem::parameter(Code::ParameterUnknown, &shorten(&name), detail));
-            }
-            if pairs.iter().any(|(taken, _)| *taken == name) {
-                return Err(Problem::parameter(
-                    Code::ParameterRepeated,
-                    &name,
-                    "sent more than once",
-                ));
-            }
             let value = decode(value).ok_or_else(|| {
-                Problem::parameter(Code::ParameterInvalid, &name, "the value is not percent-encoded UTF-8")
+                let detail = "the value is not percent-encoded UTF-8";
+                Problem::parameter(Code::ParameterInvalid, &shorten(&name), detail)
             })?;
-            if value.is_empty() {
-                let detail = "the value is empty: leave the parameter out";
-                return Err(Problem::parameter(Code::ParameterInvalid, &name, detail));
-            }
-            pairs.push((name, value));
+            query.push(name, value, known)?;
         }
-        Ok(Self { pairs })
+        Ok(query)
     }
 
-    /// Parameters that are decoded already.
-    pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self {
-            pairs: pairs.iter().map(owned).collect(),
+    /// Takes one decoded parameter, as [`Query::parse`] does.
+    ///
+    /// # Errors
+    /// As [`Query::parse`].
+    pub(crate) fn push(&mut self, name: String, value: String, known: &[&str]) -> Result<(), Problem> {
+        if !known.contains(&name.as_str()) {
+            let detail = match known {
+                [] => "this route takes no parameters".to_owned(),
+                _ => format!("unknown, known are {}", known.join(", ")),
+            };
+            return Err(Problem::parameter(Code::ParameterUnknown, &shorten(&name), detail));
         }
+        if self.value(&name).is_some() {
+            return Err(Problem::parameter(
+                Code::ParameterRepeated,
+                &name,
+                "sent more than once",
+            ));
+        }
+        if value.is_empty() {
+            let detail = "the value is empty: leave the parameter out";
+            return Err(Problem::parameter(Code::ParameterInvalid, &name, detail));
+        }
+        self.pairs.push((name, value));
+        Ok(())
     }
 
     /// The value of a parameter.
