@@ -164,6 +164,15 @@ mod tests {
         }
 
         #[test]
+        fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            for bytes in [bytes.clone(), [&[VERSION, 0, 2][..], &bytes].concat(), [&[VERSION, 0, 1, 0, 0, 0, 1][..], &bytes].concat()] {
+                if let Some(records) = decode(&bytes) {
+                    prop_assert_eq!(encode(&records), bytes);
+                }
+            }
+        }
+
+        #[test]
         fn every_cut_and_addition_is_refused(records in records(), extra in any::<u8>()) {
             let bytes = encode(&records);
             for end in 0..bytes.len() {

@@ -103,6 +103,8 @@ impl From<fjall::Error> for Error {
             fjall::Error::Poisoned | fjall::Error::Locked | fjall::Error::KeyspaceDeleted => {
                 Self::Store(format!("{error:?}"))
             }
+            fjall::Error::JournalRecovery(fault) => Self::corrupt("a journal in fjall", format!("{fault:?}")),
+            fjall::Error::Storage(fault) => Self::corrupt("a table in fjall", format!("{fault:?}")),
             other => Self::corrupt("fjall", format!("{other:?}")),
         }
     }

@@ -3,21 +3,22 @@
 //! fjall takes the first frame that it cannot read for the torn end of a journal and cuts off everything behind it, also
 //! in the middle and without a word. HEAD shows when the log itself gets shorter by that; it does not show an index entry
 //! that is lost while its record had already reached a table. So: what cannot be read must be the very last batch, the one
-//! that a crash tears. Nothing is written here, and contents are not looked at: fjall checks their checksums.
+//! that a crash tears. Nothing is written here.
 //!
 //! ```text
 //! start  01, u32 items, u64 sequence number
 //! item   02, u8 type, u8 compression, u64 keyspace, u16 key length, u32 value length, u32 stored length, key, value
-//! end    03, u64 checksum, "FJL" 03
+//! end    03, u64 XXH3 of the items, "FJL" 03
 //! clear  04, u64 keyspace
 //! ```
-//! All integers little-endian (fjall 3). The checksum leaves the sequence number out, which decides what overwrites what:
-//! so these must increase from batch to batch.
+//! All integers little-endian (fjall 3). fjall checks the sum as well, but cannot say where. The sum leaves out the
+//! sequence number, which decides what overwrites what: so these must increase from batch to batch.
 
 use crate::Error;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3Default;
 
 const END: u8 = 3;
 const MAGIC: [u8; 4] = *b"FJL\x03";
@@ -41,6 +42,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), Error> {
         }
         match walked.stop {
             Stop::End => {}
+            Stop::Changed(at) => return Err(damaged(at, "the checksum of this batch is another")),
             Stop::Disorder(at) => return Err(damaged(at, "the number of this batch is not above the one before")),
             Stop::Unreadable(at) => {
                 if batches_follow(&path, at).map_err(Error::io("read", &path))? {
@@ -83,6 +85,8 @@ struct Walked {
 enum Stop {
     /// Behind the last batch, at the end of the file or of what is written in it.
     End,
+    /// At a whole batch with another checksum.
+    Changed(u64),
     /// At a batch that is older than the one before it.
     Disorder(u64),
     /// At a batch that is not whole.
@@ -94,9 +98,12 @@ fn walk(path: &Path, newest: &mut Option<u64>) -> io::Result<Walked> {
     let length = file.get_ref().metadata()?.len();
     let (mut batches, mut at) = (0, 0);
     let stop = loop {
-        let Some((seqno, end)) = batch(&mut file, at, length)? else {
+        let Some((seqno, end, fits)) = batch(&mut file, at, length)? else {
             break Stop::Unreadable(at);
         };
+        if !fits {
+            break Stop::Changed(at);
+        }
         if newest.is_some_and(|newest| seqno <= newest) {
             break Stop::Disorder(at);
         }
@@ -114,41 +121,54 @@ fn walk(path: &Path, newest: &mut Option<u64>) -> io::Result<Walked> {
     Ok(Walked { batches, stop })
 }
 
-/// Sequence number and end of the batch at `at`; `None` when it is not whole.
-fn batch(file: &mut BufReader<File>, at: u64, length: u64) -> io::Result<Option<(u64, u64)>> {
+/// Sequence number and end of the batch at `at`, and whether its checksum fits; `None` when it is not whole.
+fn batch(file: &mut BufReader<File>, at: u64, length: u64) -> io::Result<Option<(u64, u64, bool)>> {
     let Some([1, start @ ..]) = read::<13>(file)? else {
         return Ok(None);
     };
     let (items, seqno) = start.split_at(4);
-    let (mut left, mut at) = (little(items), at + 13);
+    let (mut left, mut at, mut sum) = (little(items), at + 13, Xxh3Default::new());
     while left > 0 {
-        let Some(size) = item(file)? else { return Ok(None) };
-        left -= 1;
-        at += size;
-        if at > length {
+        let Some(size) = item(file, length - at, &mut sum)? else {
             return Ok(None);
-        }
+        };
+        (left, at) = (left - 1, at + size);
     }
     let end = read::<END_BYTES>(file)?.filter(|end| end.first() == Some(&END) && end.ends_with(&MAGIC));
-    Ok(end.map(|_| (little(seqno), at + END_BYTES as u64)))
+    Ok(end.map(|end| {
+        let stored = end.get(1..9).map_or(0, little);
+        (little(seqno), at + END_BYTES as u64, stored == sum.digest())
+    }))
 }
 
-/// Bytes of the item that comes now, which is skipped; `None` when there is none.
-fn item(file: &mut BufReader<File>) -> io::Result<Option<u64>> {
-    match read::<1>(file)? {
-        Some([2]) => {}
-        Some([4]) => return Ok(read::<8>(file)?.map(|_| 9)),
+/// Bytes of the item that comes now, `left` at most, which go into the sum; `None` when there is none.
+fn item(file: &mut BufReader<File>, left: u64, sum: &mut Xxh3Default) -> io::Result<Option<u64>> {
+    let Some(tag) = read::<1>(file)? else { return Ok(None) };
+    sum.update(&tag);
+    let body = match tag {
+        [2] => {
+            let Some(head) = read::<20>(file)? else { return Ok(None) };
+            sum.update(&head);
+            let [_type, compression, lengths @ ..] = head;
+            let (key, lengths) = lengths.split_at(8).1.split_at(2);
+            let (clear, stored) = lengths.split_at(4);
+            // The ledger has fjall compress nothing.
+            if compression != 0 || clear != stored {
+                return Ok(None);
+            }
+            20 + little(key) + little(stored)
+        }
+        [4] => 8,
         _ => return Ok(None),
-    }
-    let Some([_type, _compression, lengths @ ..]) = read::<20>(file)? else {
-        return Ok(None);
     };
-    let (_keyspace, lengths) = lengths.split_at(8);
-    let (key, lengths) = lengths.split_at(2);
-    let (_clear, stored) = lengths.split_at(4);
-    let body = little(key) + little(stored);
-    file.seek_relative(i64::try_from(body).unwrap_or(i64::MAX))?;
-    Ok(Some(1 + 20 + body))
+    if 1 + body > left {
+        return Ok(None);
+    }
+    let rest = if tag == [2] { body - 20 } else { body };
+    let mut content = Vec::new();
+    file.by_ref().take(rest).read_to_end(&mut content)?;
+    sum.update(&content);
+    Ok((content.len() as u64 == rest).then_some(1 + body))
 }
 
 fn little(bytes: &[u8]) -> u64 {
@@ -169,11 +189,11 @@ fn read<const N: usize>(file: &mut impl Read) -> io::Result<Option<[u8; N]>> {
 
 fn only_zeros(file: &mut BufReader<File>, at: u64) -> io::Result<bool> {
     file.seek(SeekFrom::Start(at))?;
-    let mut chunk = vec![0; CHUNK];
+    let (mut chunk, zeros) = (vec![0; CHUNK], vec![0; CHUNK]);
     loop {
         match file.read(&mut chunk)? {
             0 => return Ok(true),
-            read if chunk.iter().take(read).all(|byte| *byte == 0) => {}
+            read if chunk.get(..read) == zeros.get(..read) => {}
             _ => return Ok(false),
         }
     }

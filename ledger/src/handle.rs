@@ -3,6 +3,8 @@
 //! It admits requests within a budget of bytes (back-pressure: a request waits, then is refused), prepares records on the
 //! caller's thread, and replaces an engine whose commit failed by opening the log again.
 
+#[cfg(test)]
+mod faults;
 mod read;
 mod revive;
 

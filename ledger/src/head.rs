@@ -235,6 +235,25 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_slot_or_none(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+            state in 0u8..4,
+        ) {
+            proptest::prop_assert_eq!(decode(&bytes), None);
+            proptest::prop_assert!(newest(&bytes).is_none());
+            // With magic and checksum right, the rest decides.
+            let mut body = [MAGIC.as_slice(), &[state], &bytes].concat();
+            body.resize(BODY, 0);
+            let whole = [body.as_slice(), blake3::hash(&body).as_bytes()].concat();
+            match decode(&whole) {
+                Some(slot) => proptest::prop_assert_eq!(encode(&slot).to_vec(), whole),
+                None => proptest::prop_assert!(state != 1 && state != 2),
+            }
+        }
+    }
+
     #[test]
     fn both_slots_invalid_refuses() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -13,7 +13,7 @@ use crate::prepare::Preparer;
 use crate::recovery::{self, Decoder};
 use crate::scopes::Scopes;
 use crate::store::{Store, block_key, guarded, name};
-use crate::{Error, framing, head, journal};
+use crate::{Error, framing, head, journal, manifest};
 use domain::Catalogue;
 use record::{Hash, Origin, Record, RecordId, Tenant};
 use std::fs::{self, File, TryLockError};
@@ -78,6 +78,7 @@ impl Inspection {
             ));
         }
         framing::check(&config.store_path())?;
+        manifest::check(&config.store_path())?;
         let shadow = Shadow(scratch.to_owned());
         journal::shadow(&config.store_path(), scratch)?;
         let store = Store::open(scratch, config.cache_bytes, config.memtable_bytes)?;

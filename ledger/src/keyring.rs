@@ -68,6 +68,9 @@ impl Keyring {
         if found > FORMAT {
             return Err(Error::FormatTooNew { found, known: FORMAT });
         }
+        if found != FORMAT {
+            return Err(damaged());
+        }
         let log = value
             .get("log")
             .and_then(Value::as_str)
@@ -80,6 +83,7 @@ impl Keyring {
         let sealed = value
             .get("sealed")
             .and_then(Value::as_str)
+            .filter(|sealed| !sealed.bytes().any(|digit| digit.is_ascii_uppercase()))
             .and_then(|sealed| hex::decode(sealed).ok());
         let sealed = sealed.ok_or_else(damaged)?;
         let (nonce, ciphertext) = sealed.split_first_chunk::<12>().ok_or_else(damaged)?;
@@ -159,5 +163,60 @@ impl Keyring {
     /// The index keys of this log.
     pub(crate) fn index(&self) -> crate::index::Index {
         crate::index::Index::new(self.secrets.index_key.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Opens these bytes as a keyring.
+    fn open(bytes: &[u8]) -> Result<Keyring, Error> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("keyring");
+        fs::write(&path, bytes).expect("writes");
+        Keyring::open(&path, &KeySource::Hex("ab".repeat(32).into()))
+    }
+
+    fn whole() -> Vec<u8> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("keyring");
+        let log = Origin::parse("example.com/audit").expect("an origin");
+        let source = KeySource::Hex("ab".repeat(32).into());
+        Keyring::create(&path, &log, &source, Secrets::fresh().expect("entropy")).expect("creates");
+        fs::read(&path).expect("reads")
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "[{}\\[\\]\",:a-f0-9kdflogsealedv]{0,80}") {
+            prop_assert!(open(&bytes).is_err());
+            let line = text + "\n";
+            prop_assert!(open(line.as_bytes()).is_err());
+        }
+
+        #[test]
+        fn any_members_are_refused(sealed in "[0-9a-f]{0,80}", v in 0u64..4, m in 0u64..1 << 40) {
+            let kdf = json!({"m": m, "p": 1, "salt": "00".repeat(32), "t": 1});
+            for kdf in [Value::Null, kdf, json!([])] {
+                let mut line = canonical::to_vec(&json!({"kdf": kdf, "log": "example.com/audit", "sealed": sealed, "v": v}));
+                line.push(b'\n');
+                let newer = matches!(open(&line), Err(Error::FormatTooNew { .. }));
+                prop_assert!(open(&line).is_err());
+                prop_assert_eq!(newer, v > FORMAT);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bit_of_the_file_changes_unnoticed() {
+        let whole = whole();
+        assert!(open(&whole).is_ok());
+        for at in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(open(&flipped).is_err(), "bit {at}");
+        }
     }
 }

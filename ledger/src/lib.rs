@@ -6,7 +6,18 @@
 //! updates HEAD, and only then answers. Opening a log runs `recovery`, which folds the same state through the same
 //! function as a live commit.
 
+// Tests inside the crate use the helpers of those outside.
+#[cfg(test)]
+extern crate self as ledger;
+#[cfg(test)]
+#[path = "../tests/it/check.rs"]
+mod check;
+#[cfg(test)]
+#[path = "../tests/it/log.rs"]
+mod log;
+
 mod block;
+mod blocks;
 mod cipher;
 mod clock;
 mod committer;
@@ -24,6 +35,7 @@ pub mod inspect;
 mod journal;
 mod keyring;
 mod lock;
+mod manifest;
 mod prepare;
 mod probe;
 mod recent;

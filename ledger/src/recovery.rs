@@ -8,9 +8,9 @@ use crate::engine::Tip;
 use crate::handle::Config;
 use crate::head::{self, HeadFile};
 use crate::keyring::Keyring;
-use crate::store::{FORMAT, Store, name, read_u64};
 use crate::prepare::timeline_names;
-use crate::{Error, block, framing, journal, store};
+use crate::store::{FORMAT, Store, name, read_u64};
+use crate::{Error, block, framing, journal, manifest, store};
 use domain::State;
 use domain::state::{Body, Fact};
 use record::{Origin, Record, json};
@@ -40,6 +40,7 @@ pub(crate) fn recover(config: &Config, keyring: &Keyring) -> Result<Recovered, E
 fn recover_from_disk(config: &Config, keyring: &Keyring) -> Result<Recovered, Error> {
     let (head, found) = HeadFile::open(&config.head_path())?;
     framing::check(&config.store_path())?;
+    manifest::check(&config.store_path())?;
     journal::set_aside(&config.store_path(), &config.aside_path())?;
     let store = Store::open(&config.store_path(), config.cache_bytes, config.memtable_bytes)?;
     let ciphers = keyring.ciphers();
@@ -269,3 +270,6 @@ fn tile_root(bytes: &[u8]) -> Option<Node> {
     }
     nodes.pop()
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,5 +128,9 @@ fn read_blocks(shared: &Arc<Shared>, from: u64, limit: usize) -> Result<Vec<Comm
         }
     }
     // Asked for is only what is committed, so there is a record.
-    if records.is_empty() { Err(missing(from)) } else { Ok(records) }
+    if records.is_empty() {
+        Err(missing(from))
+    } else {
+        Ok(records)
+    }
 }

@@ -3,9 +3,9 @@
 //! Until then reads go on, appends are refused with the reason, and nothing is acknowledged that is not stored.
 
 use super::{Handle, Inner};
-use crate::{Error, journal};
 use crate::engine::{Engine, Opening, Shared};
 use crate::keyring::Keyring;
+use crate::{Error, journal};
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Arc, PoisonError};

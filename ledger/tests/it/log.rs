@@ -13,11 +13,14 @@ pub struct Log {
 
 impl Log {
     pub async fn create() -> Self {
-        let log = Self {
-            dir: tempfile::tempdir().expect("a directory"),
-        };
+        Self::create_in(tempfile::tempdir().expect("a directory"), |config| config).await
+    }
+
+    /// A log in this directory, created with another configuration.
+    pub async fn create_in(dir: TempDir, change: impl FnOnce(Config) -> Config) -> Self {
+        let log = Self { dir };
         let init = Init {
-            config: log.config(),
+            config: change(log.config()),
             root_key_file: log.dir.path().join("root"),
             log: Origin::parse("example.com/audit").expect("an origin"),
             slug: Slug::parse("audit").expect("a slug"),
