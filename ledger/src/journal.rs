@@ -38,7 +38,7 @@ fn copy_journals(store: &Path, to: &Path) -> Result<(), Error> {
 /// Copies a file without taking space for its zeros: a journal's length is set in advance.
 fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
     let (mut from, to) = (File::open(from)?, File::create(to)?);
-    let mut chunk = vec![0; CHUNK];
+    let (mut chunk, zeros) = (vec![0; CHUNK], vec![0; CHUNK]);
     let mut length = 0;
     loop {
         let read = from.read(&mut chunk)?;
@@ -46,7 +46,7 @@ fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
         if bytes.is_empty() {
             return to.set_len(length);
         }
-        if bytes.iter().any(|byte| *byte != 0) {
+        if zeros.get(..read) != Some(bytes) {
             to.write_all_at(bytes, length)?;
         }
         length += read as u64;
