@@ -74,7 +74,7 @@ impl Committer {
                 answer(batch.waiting, &records);
             }
             Err(error) => {
-                let reason = error.to_string();
+                let reason = error.reason();
                 tracing::error!(%reason, durability = ?durable, "a commit failed: the log is opened again before the next append");
                 self.shared.set_poison(reason.clone());
                 let failure = Failure {
@@ -216,7 +216,7 @@ impl Committer {
         self.synced = Instant::now();
         if let Err(error) = self.head.sync() {
             tracing::error!(%error, "HEAD could not be synced");
-            self.shared.set_poison(error.to_string());
+            self.shared.set_poison(error.reason());
         }
     }
 }

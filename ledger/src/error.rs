@@ -89,6 +89,17 @@ impl Error {
         }
     }
 
+    /// What failed, for a client: with its cause, without paths of this machine.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Io { action, source, .. } => format!("{action}: {source}"),
+            Self::InUse { .. } | Self::Absent(_) | Self::Exists(_) | Self::Key { .. } => {
+                "the log cannot be opened again: the ledger's own log says why".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the bytes on disk are at fault, so that a check of them has failed.
     #[must_use]
     pub const fn is_damage(&self) -> bool {

@@ -269,11 +269,7 @@ impl Handle {
                 reason: "the ledger stopped".to_owned(),
             });
         };
-        let mut results = Vec::with_capacity(outcomes.len());
-        for outcome in outcomes {
-            results.push(self.resolve(&engine, outcome).await);
-        }
-        Ok(results)
+        self.resolve(&engine, outcomes).await
     }
 
     /// Room in the queue, or a refusal after the configured wait.
@@ -290,43 +286,58 @@ impl Handle {
         }
     }
 
-    /// Turns an outcome into a receipt; a known id is compared with the record that has it.
-    async fn resolve(&self, engine: &Arc<Engine>, outcome: Outcome) -> Result<Receipt, ledger_client::Error> {
-        let (offset, by_guard, draft) = match outcome {
-            Outcome::New(receipt) => return Ok(receipt),
-            Outcome::Failed(error) => return Err(error),
-            Outcome::Existing {
-                offset,
-                by_guard,
-                draft,
-            } => (offset, by_guard, draft),
-        };
+    /// Turns outcomes into receipts; a known id is compared with the record that has it, beside the async threads.
+    async fn resolve(
+        &self,
+        engine: &Arc<Engine>,
+        outcomes: Vec<Outcome>,
+    ) -> Result<Vec<Result<Receipt, ledger_client::Error>>, ledger_client::Error> {
+        let known = outcomes
+            .iter()
+            .any(|outcome| matches!(outcome, Outcome::Existing { .. }));
         let shared = Arc::clone(&engine.shared);
-        let existing = move || existing(&shared, offset, &draft);
-        let (verdict, stored) = self.blocking(existing).await?;
-        match verdict {
-            Verdict::Different if by_guard => Err(ledger_client::Error::IdempotencyConflict { offset }),
-            Verdict::Different => Err(ledger_client::Error::IdConflict { id: stored.id, offset }),
-            verdict => Ok(Receipt {
-                committed: Committed {
-                    offset,
-                    bytes: stored.bytes().into(),
-                },
-                id: stored.id,
-                hash: stored.hash,
-                replayed: true,
-                sealed_unchecked: verdict == Verdict::SameUnchecked,
-            }),
+        let resolve = move || outcomes.into_iter().map(|outcome| receipt(&shared, outcome)).collect();
+        if known {
+            self.blocking(move || Ok(resolve())).await
+        } else {
+            Ok(resolve())
         }
+    }
+}
+
+fn receipt(shared: &crate::engine::Shared, outcome: Outcome) -> Result<Receipt, ledger_client::Error> {
+    let (offset, by_guard, draft) = match outcome {
+        Outcome::New(receipt) => return Ok(receipt),
+        Outcome::Failed(error) => return Err(error),
+        Outcome::Existing {
+            offset,
+            by_guard,
+            draft,
+        } => (offset, by_guard, draft),
+    };
+    let (verdict, stored) = existing(shared, offset, &draft).map_err(read::failed)?;
+    match verdict {
+        Verdict::Different if by_guard => Err(ledger_client::Error::IdempotencyConflict { offset }),
+        Verdict::Different => Err(ledger_client::Error::IdConflict { id: stored.id, offset }),
+        verdict => Ok(Receipt {
+            committed: Committed {
+                offset,
+                bytes: stored.bytes().into(),
+            },
+            id: stored.id,
+            hash: stored.hash,
+            replayed: true,
+            sealed_unchecked: verdict == Verdict::SameUnchecked,
+        }),
     }
 }
 
 /// Compares the record at `offset` with what a request asked for.
 fn existing(shared: &crate::engine::Shared, offset: u64, draft: &Draft) -> Result<(Verdict, Record), Error> {
-    let stored = shared.decoder().record(offset)?;
+    let stored = shared.record(offset)?;
     let stored =
         stored.ok_or_else(|| Error::corrupt(format!("the log at offset {offset}"), "an id names a missing record"))?;
-    let stored = recovery::parse(&stored.bytes, offset)?;
+    let stored = recovery::parse(&stored, offset)?;
     let found = disclosure::read(&shared.preparer, &shared.store, &shared.scopes(), &stored)?;
     // A throw-away key and place: only the content of the candidate is looked at.
     let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);

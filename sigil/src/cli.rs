@@ -152,7 +152,7 @@ pub struct Timeline {
     /// Whose records.
     #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
     pub tenant: String,
-    /// Target of an `actor` link, such as agent:a1; `text*` for a beginning.
+    /// Target of an `actor` link, such as agent:a1.
     #[arg(long)]
     pub actor: Option<String>,
     /// Target of a `subject` link.

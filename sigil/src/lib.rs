@@ -21,6 +21,10 @@ pub use feed::Feed;
 use clap::Parser as _;
 use std::process::ExitCode;
 
+// Measured: several percent of append throughput against the system's allocator (docs/PERFORMANCE.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -73,9 +73,7 @@ impl Inner {
     }
 
     fn revive(&self) -> Result<Arc<Engine>, ledger_client::Error> {
-        let unavailable = |error: Error| ledger_client::Error::Unavailable {
-            reason: error.to_string(),
-        };
+        let unavailable = |error: Error| ledger_client::Error::Unavailable { reason: error.reason() };
         // While the disk is full the failed engine stays: it still reads.
         self.probe_space().map_err(unavailable)?;
         let down = Slot::Down("the log is being opened again".to_owned(), Instant::now());
@@ -97,7 +95,7 @@ impl Inner {
             }
             Err(error) => {
                 tracing::error!(%error, "the log cannot be opened again yet");
-                self.put(Slot::Down(error.to_string(), Instant::now()));
+                self.put(Slot::Down(error.reason(), Instant::now()));
                 Err(unavailable(error))
             }
         }

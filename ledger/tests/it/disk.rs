@@ -99,6 +99,11 @@ async fn a_full_disk_stores_nothing_unsaid_and_goes_on_when_there_is_space() {
             .all(|(_, error)| error.kind() == ledger_client::Kind::Unavailable)
     );
     assert!(failed.iter().filter(|(_, error)| unknown(error)).count() < failed.len());
+    for (_, error) in &failed {
+        let text = error.to_string();
+        assert!(text.contains("No space left"), "{text}");
+        assert!(!text.contains(&config.data_dir.display().to_string()), "{text}");
+    }
     // Room for a probe, not for a copy of the journals: the log must not be torn down for that.
     fs::remove_file(&filler).expect("removes");
     let filler = disk.fill(3 * 1_024 * 1_024);
@@ -129,10 +134,13 @@ async fn a_full_disk_is_told_when_opening() {
     append(&handle, large(1)).await;
     handle.close();
     drop(handle);
-    let filler = disk.fill(0);
+    // Enough to begin a copy of the journals, not to end it.
+    let filler = disk.fill(64 * 1_024);
     let error = Handle::open(config.clone()).err().expect("is refused");
     assert!(matches!(error, Error::Io { .. }), "{error}");
-    assert!(!config.data_dir.join("journals-aside").exists());
+    for left in ["journals-aside", "journals-aside.partial"] {
+        assert!(!config.data_dir.join(left).exists(), "{left}");
+    }
     fs::remove_file(filler).expect("removes");
     assert_eq!(all(&Handle::open(config).expect("opens")).await.len(), 3);
 }
