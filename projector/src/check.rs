@@ -16,6 +16,15 @@ pub struct Checker {
     state: State,
 }
 
+/// Records below which a second thread costs more than it saves.
+const WORTH_A_THREAD: usize = 32;
+
+/// A record that is whole in itself: canonical, hashed, of a known kind, with a payload that matches it.
+struct Whole {
+    record: Record,
+    body: Body,
+}
+
 /// A record that continues the log, and the key that must have signed it.
 struct Admitted {
     record: Record,
@@ -46,25 +55,35 @@ impl Checker {
     /// # Errors
     /// [`Error::Gap`], [`Error::BrokenChain`] or [`Error::Unverified`] for the first record that fails.
     pub fn check(mut self, batch: &[Arc<[u8]>]) -> Result<(Self, Vec<Record>), Error> {
+        let read = |bytes: &[Arc<[u8]>]| bytes.iter().map(|bytes| self.read(bytes)).collect::<Vec<_>>();
+        let (first, second) = in_halves(batch, read);
         let mut admitted = Vec::with_capacity(batch.len());
-        let refused = batch
-            .iter()
-            .find_map(|bytes| self.admit(bytes).map(|one| admitted.push(one)).err());
+        let refused = first
+            .into_iter()
+            .chain(second)
+            .find_map(|whole| self.admit(whole).map(|one| admitted.push(one)).err());
         // A forged signature before the refused record is the first thing wrong.
-        verify_signatures(&admitted)?;
+        let (first, second) = in_halves(&admitted, verify_signatures);
+        first.and(second)?;
         match refused {
             Some(error) => Err(error),
             None => Ok((self, admitted.into_iter().map(|one| one.record).collect())),
         }
     }
 
-    /// Checks everything but the signature and folds the record.
-    fn admit(&mut self, bytes: &[u8]) -> Result<Admitted, Error> {
+    /// Checks what needs no other record.
+    fn read(&self, bytes: &[u8]) -> Result<Whole, Fault> {
+        let record = Record::parse(bytes.to_vec())?;
+        let body = self.check_payload(&record)?;
+        Ok(Whole { record, body })
+    }
+
+    /// Checks everything else but the signature, and folds the record.
+    fn admit(&mut self, whole: Result<Whole, Fault>) -> Result<Admitted, Error> {
         let offset = self.state.size();
         let unverified = |fault| Error::Unverified { offset, fault };
-        let record = Record::parse(bytes.to_vec()).map_err(unverified)?;
+        let Whole { record, body } = whole.map_err(unverified)?;
         self.check_place(&record)?;
-        let body = self.check_payload(&record).map_err(unverified)?;
         self.check_chain(&record)?;
         let key = self.key_in_force(&body).map_err(unverified)?;
         if record.pub_key != key {
@@ -154,7 +173,23 @@ impl Checker {
     }
 }
 
-/// One equation for the whole batch: sound because every key is a [`PublicKey`], which is never weak. When it does not
+/// Does `work` on both halves of `items`, the second one on a thread of its own where that is worth it.
+pub(crate) fn in_halves<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> (R, R) {
+    let (first, second) = items.split_at(items.len() / 2);
+    if items.len() < WORTH_A_THREAD {
+        return (work(first), work(second));
+    }
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| work(second));
+        let first = work(first);
+        (
+            first,
+            second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        )
+    })
+}
+
+/// One equation for all of `admitted`: sound because every key is a [`PublicKey`], which is never weak. When it does not
 /// hold, each signature is checked strictly to name the record.
 fn verify_signatures(admitted: &[Admitted]) -> Result<(), Error> {
     let messages: Vec<[u8; 48]> = admitted.iter().map(|one| one.record.signed_message()).collect();

@@ -74,7 +74,7 @@ impl<'a> Consumer<'a> {
         let checker = self.checker;
         let checked = tokio::task::spawn_blocking(move || {
             let (checker, records) = checker.check(&records)?;
-            let changes = records.iter().flat_map(project).collect();
+            let changes: Vec<Change> = records.iter().flat_map(project).collect();
             Ok((checker, changes))
         });
         let (checker, changes) = checked

@@ -109,6 +109,14 @@ fn a_forged_signature_and_a_foreign_key_are_named() {
 }
 
 #[test]
+fn a_record_that_claims_another_key_than_the_one_that_signed_it_is_named() {
+    let mut log = Log::sample(20);
+    log.next.claimed = key(200);
+    log.event("acme", 20, &[]);
+    assert_eq!(refused(&log, &log.records), (20, Code::SignatureInvalid));
+}
+
+#[test]
 fn a_forged_signature_is_named_before_a_later_gap() {
     let mut log = Log::sample(20);
     let honest = log.next.signer.clone();

@@ -183,7 +183,11 @@ impl Log {
     /// Appends an event that happened at some other time than it is recorded.
     pub fn event(&mut self, name: &str, at: usize, links: &[(&str, &str)]) -> Bytes {
         let happened = Timestamp::from_micros(START - (at as i64 * 7_919) % 100_000).expect("the time is in range");
-        let outcome = ["success", "failure", "denied"][at % 3];
+        let outcome = match at % 3 {
+            0 => "success",
+            1 => "failure",
+            _ => "denied",
+        };
         let payload = json!({
             "action": format!("tool.call{}", at % 4), "outcome": outcome, "occurred_at": happened.to_string(), "source": "test",
         });
@@ -212,7 +216,7 @@ impl Source for Memory {
             let Ok(log) = self.log.wait_for(|log| log.len() > from).await else {
                 return std::future::pending().await;
             };
-            Ok(log[from..].iter().take(self.limit).cloned().collect())
+            Ok(log.iter().skip(from).take(self.limit).cloned().collect())
         })
     }
 
