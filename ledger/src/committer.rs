@@ -178,10 +178,11 @@ impl Committer {
         let mut scopes = self.shared.scopes();
         for record in records {
             let prepared = &record.prepared;
-            let found = prepared
-                .scopes
-                .iter()
-                .map(|scope| scopes.find_or_create(*scope, record.offset, self.shared.cipher()));
+            let found = prepared.scopes.iter().map(|scope| {
+                scopes.find_or_create(*scope, record.offset, |place, key| {
+                    self.shared.seal("scopes", place, key)
+                })
+            });
             let keys = found.collect::<Result<Vec<_>, Error>>()?;
             let cipher = disclosure::cipher(&self.shared.preparer.log, &keys);
             for opening in prepared.draft.openings() {

@@ -111,6 +111,8 @@ pub(crate) struct Inner {
     committed: watch::Sender<u64>,
     slot: RwLock<Slot>,
     reviving: Mutex<()>,
+    /// When the disk was last found unfit for writing, and why.
+    refused: std::sync::Mutex<Option<(std::time::Instant, String)>>,
     probe: Probe,
     // Declared last: the directory is free only after the engine has closed.
     _lock: DirectoryLock,
@@ -166,6 +168,7 @@ impl Handle {
             committed,
             slot,
             reviving,
+            refused: std::sync::Mutex::new(None),
             probe,
             _lock: lock,
         };

@@ -153,27 +153,30 @@ impl Inspection {
         }
     }
 
-    /// All blocks in order, each with its first offset. A block that does not read is an error that names its offset;
-    /// the blocks after it still come.
+    /// All blocks in order, each with its first offset. A block that does not decrypt is an error that names its offset,
+    /// and the blocks after it still come. Where the store cannot read on, the error is the last item: it would come again
+    /// for ever.
     pub fn blocks(&self) -> impl Iterator<Item = Result<(u64, Vec<StoredRecord>), Error>> + '_ {
         let mut guards = Some(self.store.log.iter());
         let mut last = None;
         let read = move || {
-            let guard = guarded(|| Ok(guards.as_mut().and_then(Iterator::next)));
-            let guard = match guard {
-                Ok(guard) => guard?,
-                Err(panicked) => {
-                    guards = None;
-                    return Some(Err(panicked));
-                }
-            };
-            let block = guarded(|| {
-                let (key, sealed) = guard.into_inner().map_err(|error| unreadable("log", last, &error))?;
-                let first = block_key(&key)?;
-                last = Some(first);
-                Ok((first, self.decoder().block(first, &sealed)?))
+            let entry = guarded(|| {
+                let guard = guards.as_mut().and_then(Iterator::next);
+                let entry = guard.map(|guard| {
+                    let entry = guard.into_inner().map_err(|error| unreadable("log", last, &error))?;
+                    Ok((block_key(&entry.0)?, entry.1))
+                });
+                entry.transpose()
             });
-            Some(block)
+            if entry.is_err() {
+                guards = None;
+            }
+            let (first, sealed) = match entry.transpose()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            last = Some(first);
+            Some(self.decoder().block(first, &sealed).map(|block| (first, block)))
         };
         std::iter::from_fn(read)
     }

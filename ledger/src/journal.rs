@@ -44,7 +44,8 @@ fn copy_sparse(from: &Path, to: &Path) -> io::Result<()> {
         let read = from.read(&mut chunk)?;
         let bytes = chunk.get(..read).unwrap_or_default();
         if bytes.is_empty() {
-            return to.set_len(length);
+            // Durable before the store may cut off the originals.
+            return to.set_len(length).and_then(|()| to.sync_data());
         }
         if zeros.get(..read) != Some(bytes) {
             to.write_all_at(bytes, length)?;

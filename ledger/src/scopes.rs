@@ -4,7 +4,7 @@
 //! is synced before its key is first used.
 //!
 //! ```text
-//! 32 bytes scope (keyed hash), u64 BE offset that created it, 12 bytes nonce, 48 bytes encrypted key
+//! 32 bytes scope (keyed hash), u64 BE offset that created it, u32 BE epoch, 12 bytes nonce, 48 bytes encrypted key
 //! ```
 //! A slot of zeros is a destroyed key. A key that is missing without an erasure record is lost, never taken for erased.
 
@@ -89,14 +89,14 @@ impl Scopes {
         &mut self,
         scope: Key,
         offset: u64,
-        cipher: &Cipher,
+        seal: impl FnOnce(&[u8], &[u8]) -> Result<Vec<u8>, Error>,
     ) -> Result<Zeroizing<[u8; 32]>, Error> {
         if let Some(key) = self.keys.get(&scope) {
             return Ok(key.clone());
         }
         let key = Zeroizing::new(random::<32>()?);
         let place = place(&scope, offset);
-        let slot = [place.as_slice(), &cipher.seal("scopes", &place, &*key)?].concat();
+        let slot = [place.as_slice(), &seal(&place, &*key)?].concat();
         self.file
             .write_all_at(&slot, self.slots * SLOT as u64)
             .map_err(Error::io("write", &self.path))?;

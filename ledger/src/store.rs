@@ -29,7 +29,7 @@ pub(crate) struct Store {
 pub(crate) mod name {
     /// The folded state at some offset, encrypted.
     pub(crate) const SNAPSHOT: &str = "snapshot";
-    /// Size, hash of the last record and tree root: `u64 BE || 32 || 32`.
+    /// Size, hash of the last record, tree root and time of the last record: `u64 BE || 32 || 32 || i64 BE microseconds`.
     pub(crate) const TIP: &str = "tip";
     /// Values that the current data key has encrypted: `u64 BE`.
     pub(crate) const USES: &str = "data-key-uses";
@@ -104,7 +104,7 @@ impl Store {
         Ok(self.meta.get(name)?.map(|value| value.to_vec()))
     }
 
-    /// Writes everything to tables, so that a clean close leaves little in the journal.
+    /// Syncs the journal; the tables follow when the store is opened again.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }

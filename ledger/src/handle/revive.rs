@@ -75,7 +75,8 @@ impl Inner {
     fn revive(&self) -> Result<Arc<Engine>, ledger_client::Error> {
         let unavailable = |error: Error| ledger_client::Error::Unavailable { reason: error.reason() };
         // While the disk is full the failed engine stays: it still reads.
-        self.probe_space().map_err(unavailable)?;
+        self.probe_now_and_then()
+            .map_err(|reason| ledger_client::Error::Unavailable { reason })?;
         let down = Slot::Down("the log is being opened again".to_owned(), Instant::now());
         let old = std::mem::replace(&mut *self.slot.write().unwrap_or_else(PoisonError::into_inner), down);
         if let Slot::Closed = old {
@@ -115,6 +116,18 @@ impl Inner {
             committed: self.committed.clone(),
             probe: self.probe.clone(),
         })
+    }
+
+    /// Probes the disk, unless the last probe failed just now: then its reason stands.
+    fn probe_now_and_then(&self) -> Result<(), String> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, reason)) = refused.as_ref().filter(|(since, _)| since.elapsed() < PAUSE) {
+            tracing::debug!(ago_ms = since.elapsed().as_millis(), "the disk was probed just now");
+            return Err(reason.clone());
+        }
+        let probed = self.probe_space().map_err(|error| error.reason());
+        *refused = probed.as_ref().err().map(|reason| (Instant::now(), reason.clone()));
+        probed
     }
 
     /// Writes and removes a file, as large as opening needs.
