@@ -149,7 +149,7 @@ async fn a_journal_that_lost_acknowledged_records_is_refused_for_good() {
             );
         }
         fs::copy(
-            &crashed.dir.join(path.strip_prefix(&config.data_dir).expect("inside")),
+            crashed.dir.join(path.strip_prefix(&config.data_dir).expect("inside")),
             &path,
         )
         .expect("restores");
@@ -382,4 +382,50 @@ async fn ids_and_guards_stand_after_a_crash() {
             .iter()
             .all(|path| !path.ends_with("space-probe"))
     );
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_read_on_ends_the_reading_with_an_error() {
+    let small = |config: Config| Config {
+        memtable_bytes: Some(16 * 1_024),
+        ..config
+    };
+    let log = Log::create_in(tempfile::tempdir().expect("a directory"), small).await;
+    let handle = log.open();
+    for round in 0..20 {
+        let records = (0..16).map(|n| event(&format!("act.{round}.{n}"))).collect();
+        handle.append_many(records).await.expect("answers each");
+    }
+    handle.close();
+    drop(handle);
+    let tables = files(&log.config().data_dir.join("fjall/keyspaces/1/tables"));
+    assert!(!tables.is_empty(), "the log's keyspace has tables");
+    let config = Config {
+        data_dir: log.dir.path().join("copy"),
+        ..log.config()
+    };
+    copy_dir(&log.config().data_dir, &config.data_dir);
+    let table = config
+        .data_dir
+        .join(tables[0].strip_prefix(log.config().data_dir).expect("inside"));
+    let whole = fs::read(&table).expect("reads");
+    let mut unreadable = 0;
+    for at in (0..whole.len()).rev().step_by(61) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x40;
+        fs::write(&table, bytes).expect("writes");
+        let Ok(inspection) = Inspection::open(&config, &log.dir.path().join("shadow")) else {
+            continue;
+        };
+        let blocks: Vec<_> = inspection.blocks().take(1_000).collect();
+        assert!(blocks.len() < 1_000, "byte {at}: it never ends");
+        let (good, bad): (Vec<_>, Vec<_>) = blocks.into_iter().partition(Result::is_ok);
+        let records: usize = good.into_iter().flatten().map(|(_, block)| block.len()).sum();
+        assert!(
+            !bad.is_empty() || records == 322,
+            "byte {at}: {records} records and no error"
+        );
+        unreadable += bad.len();
+    }
+    assert!(unreadable > 0, "the flips hit nothing");
 }

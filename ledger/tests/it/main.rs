@@ -1,5 +1,7 @@
 //! The ledger through its public face: a real store on a real disk.
 
+#![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
+
 mod append;
 mod check;
 mod clock;
