@@ -3,6 +3,7 @@
 //! The directory is only read: the store is opened on a shadow. After the log, the read model beside it is compared with
 //! a replay, so that a changed row is found as well. Exit 3: something is wrong; 5: it could not be checked.
 
+mod keys;
 mod replay;
 mod store;
 
@@ -57,7 +58,26 @@ struct Depth {
 async fn open(place: &Place) -> Result<Arc<Inspection>, Failure> {
     let (config, scratch) = (place.config(), place.scratch("verify"));
     let opened = tokio::task::spawn_blocking(move || Inspection::open(&config, &scratch)).await;
-    Ok(Arc::new(opened.map_err(anyhow::Error::from)??))
+    match opened.map_err(anyhow::Error::from)? {
+        Ok(inspection) => Ok(Arc::new(inspection)),
+        Err(error) => {
+            let unchecked = is_unchecked(&error);
+            let mut failure = Failure::from(error);
+            if unchecked {
+                failure.exit = Exit::Unchecked;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Whether a log could not even be looked at: nothing is known to be wrong with it.
+const fn is_unchecked(error: &ledger::Error) -> bool {
+    use ledger::Error::{Absent, Entropy, FormatTooNew, Io, Key, Store};
+    matches!(
+        error,
+        Absent(_) | Key { .. } | Io { .. } | Store(_) | FormatTooNew { .. } | Entropy
+    )
 }
 
 async fn check(
@@ -117,7 +137,7 @@ fn record(
     let offset = inspection.offset_of(&tenant(&args.tenant)?, &id)?;
     let missing = || Failure::new(Exit::Failure, format!("tenant {} has no record {id}", args.tenant));
     let stored = inspection.record(offset.ok_or_else(missing)?)?.ok_or_else(missing)?;
-    let keys = store::record_keys(inspection)?;
+    let keys = keys::of_log(inspection, trust)?;
     let report = verifier::verify_record(&stored.bytes, &keys, trust);
     output.data(&report.to_json(), &report.lines().join("\n"));
     Ok(exit(report.outcome()))

@@ -1,9 +1,7 @@
 //! A closed log as the verifier wants it: items, claims, derived data, and the checks of the store that need its keys.
 
-use crate::exit::Failure;
-use domain::state::Body;
 use ledger::inspect::{Inspection, Sealed};
-use record::{PublicKey, Record};
+use record::Record;
 use std::sync::{Mutex, PoisonError};
 use tlog::{Node, TileId};
 use verifier::{Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
@@ -82,7 +80,8 @@ impl SealedCheck {
     }
 }
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+/// Whether `needle` is somewhere in `bytes`.
+pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
 
@@ -153,24 +152,4 @@ pub fn scan(inspection: &Inspection, records: u64) -> Vec<String> {
                 .collect()
         }
     }
-}
-
-/// The record keys that the log itself names: genesis and every rotation.
-pub fn record_keys(inspection: &Inspection) -> Result<Vec<PublicKey>, Failure> {
-    let mut keys = Vec::new();
-    for block in inspection.blocks() {
-        for stored in block?.1 {
-            if !contains(&stored.bytes, b"\"tenant\":\"sigil-ledger\"") {
-                continue;
-            }
-            let record = Record::parse(stored.bytes.to_vec()).map_err(anyhow::Error::from)?;
-            let key = match Body::of(&record) {
-                Ok(Body::Genesis(genesis)) => PublicKey::from_base64(&genesis.record_key),
-                Ok(Body::KeyRotated(rotated)) => PublicKey::from_base64(&rotated.new),
-                _ => None,
-            };
-            keys.extend(key);
-        }
-    }
-    Ok(keys)
 }
