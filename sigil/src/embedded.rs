@@ -9,7 +9,11 @@ use projector::query::Queries;
 use projector::{Cancel, Trigger};
 use projector_sqlite::ReadModel;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// Pause before the live projector tries again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// An open log with its read model.
 pub struct Embedded {
@@ -69,11 +73,16 @@ impl Embedded {
         Feed::new(self.client())
     }
 
-    /// Starts the live projector.
+    /// Starts the live projector, which goes on after failures that pass: a full disk, a ledger that opens itself again.
     pub fn project(&self) -> Projecting {
+        self.follow(Some(RETRY))
+    }
+
+    /// Starts the projector; with `retry`, failures that pass are tried again after this pause.
+    fn follow(&self, retry: Option<Duration>) -> Projecting {
         let (trigger, cancel) = Trigger::new();
         let (read_model, mut feed) = (Arc::clone(&self.read_model), self.feed());
-        let task = tokio::spawn(async move { follow(&read_model, &mut feed, &cancel).await });
+        let task = tokio::spawn(async move { follow(&read_model, &mut feed, &cancel, retry).await });
         Projecting { trigger, task }
     }
 
@@ -83,7 +92,7 @@ impl Embedded {
         if self.read_model.position().await? >= head {
             return Ok(());
         }
-        let mut projecting = self.project();
+        let mut projecting = self.follow(None);
         self.wait_for(head, &mut projecting).await?;
         projecting.stop().await
     }
@@ -131,12 +140,39 @@ impl Projecting {
     }
 }
 
-async fn follow(read_model: &ReadModel, feed: &mut Feed, cancel: &Cancel) -> Result<(), projector::Error> {
-    let followed = read_model.run(feed, cancel).await;
-    if let Err(error) = &followed
-        && !matches!(error, projector::Error::Cancelled)
-    {
-        tracing::error!(%error, "the projector halted: the read model stays as it is");
+async fn follow(
+    read_model: &ReadModel,
+    feed: &mut Feed,
+    cancel: &Cancel,
+    retry: Option<Duration>,
+) -> Result<(), projector::Error> {
+    loop {
+        let error = match read_model.run(feed, cancel).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match (retry, &error) {
+            (_, projector::Error::Cancelled) => return Err(error),
+            (Some(pause), projector::Error::Database(_) | projector::Error::Source(_)) => {
+                let reason = chain(&error);
+                tracing::warn!(reason, "the read model stands still; the projector tries again");
+                if cancel.guard(tokio::time::sleep(pause)).await.is_none() {
+                    return Ok(());
+                }
+            }
+            _ => {
+                tracing::error!(
+                    reason = chain(&error),
+                    "the projector halted: the read model stays as it is"
+                );
+                return Err(error);
+            }
+        }
     }
-    followed
+}
+
+/// An error and its causes in one line.
+fn chain(error: &projector::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -15,7 +15,9 @@ pub fn start(verbose: u8) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(colour);
+        .with_ansi(colour)
+        // A full disk under standard error must not end the request that is told about.
+        .log_internal_errors(false);
     // A test harness may have started one already.
     let _already = subscriber.try_init();
 }
