@@ -1,7 +1,7 @@
 //! `sigil demo`: the whole product in one command, on a day of sample records, in plain words.
 
 use crate::cli::Demo;
-use crate::command::serve::until_stopped;
+use crate::command::serve::{loopback_only, until_stopped};
 use crate::command::{init, projection, timeline, verify};
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
@@ -47,6 +47,7 @@ impl Drop for Home {
 
 /// Runs the tour, then serves the page until Ctrl-C.
 pub async fn run(args: Demo, output: &Output) -> Result<Exit, Failure> {
+    loopback_only(args.listen)?;
     let home = Home::new(args.data_dir)?;
     let place = Place::below(&home.dir);
     let tenant = init::tenant("default")?;

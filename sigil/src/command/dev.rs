@@ -1,7 +1,7 @@
 //! `sigil dev`: serves an existing log embedded, with a printed token.
 
 use crate::cli::Dev;
-use crate::command::serve::until_stopped;
+use crate::command::serve::{loopback_only, until_stopped};
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 /// Opens the log and serves it.
 pub async fn run(args: Dev, output: &Output) -> Result<Exit, Failure> {
+    loopback_only(args.listen)?;
     let token = match &args.token_file {
         Some(path) => secret::first_line(path)?,
         None => secret::token()?,

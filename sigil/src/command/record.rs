@@ -74,16 +74,17 @@ async fn append(
     ndjson: bool,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let documents: Vec<&[u8]> = if ndjson {
-        input
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
+    let documents: Vec<(String, &[u8])> = if ndjson {
+        let lines = input.split(|byte| *byte == b'\n').enumerate();
+        lines
+            .filter(|(_, line)| !line.trim_ascii().is_empty())
+            .map(|(at, line)| (format!("line {}: ", at + 1), line))
             .collect()
     } else {
-        vec![input]
+        vec![(String::new(), input)]
     };
     let mut exit = Exit::Ok;
-    for (at, document) in documents.into_iter().enumerate() {
+    for (place, document) in documents {
         let appended = match new_record(document, tenant) {
             Ok(record) => {
                 embedded
@@ -96,7 +97,7 @@ async fn append(
         match appended {
             Ok(receipt) => show(&receipt, output),
             Err(error) => {
-                output.note(&format!("sigil: record {}: {error}", at + 1));
+                output.note(&format!("sigil: {place}{error}"));
                 exit = Exit::Failure;
             }
         }

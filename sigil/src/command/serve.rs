@@ -5,12 +5,22 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::stop::{self, Stop};
 use gateway::{App, Config, LocalAuth};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// What cursors are authenticated under.
 const CURSOR_KEY: &str = "sigil gateway cursor v1";
+
+/// Refuses an address that other machines reach: there is no TLS here.
+pub fn loopback_only(address: SocketAddr) -> Result<(), Failure> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    let message = format!("without TLS only loopback addresses are served, not {address}: use 127.0.0.1");
+    Err(Failure::new(Exit::Usage, message))
+}
 
 /// Serves until Ctrl-C or SIGTERM, then drains: no new connections, requests under way finish, the log is closed.
 pub async fn until_stopped(
@@ -19,12 +29,7 @@ pub async fn until_stopped(
     auth: LocalAuth,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    if !listener.local_addr()?.ip().is_loopback() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "without TLS only loopback addresses are served: use 127.0.0.1",
-        ));
-    }
+    loopback_only(listener.local_addr()?)?;
     let config = Config::default();
     let app = App {
         ledger: embedded.client(),
