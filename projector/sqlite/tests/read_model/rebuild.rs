@@ -1,10 +1,12 @@
 //! A rebuild: the same tables as live, questions answered throughout, and the old ones standing until the switch.
 
-use crate::{Log, Memory, database, filled, key, open, run_to, tamper};
-use projector::query::Queries as _;
-use projector::{Cancel, Error, Trigger};
+use crate::{Bytes, Log, Memory, database, filled, key, open, run_to, tamper};
+use projector::query::{Pending, Queries as _};
+use projector::{Cancel, Error, Source, Trigger};
 use projector_sqlite::{Progress, ReadModel, Stage};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 fn files(dir: &Path) -> Vec<String> {
@@ -91,6 +93,70 @@ async fn a_rebuild_beside_the_live_loop_loses_nothing_and_never_steps_back() {
     outcome.unwrap();
     let (_other, whole) = filled(&log).await;
     assert_eq!(model.digest().await.unwrap(), whole.digest().await.unwrap());
+}
+
+/// A source that says how long the log was, after the live loop has applied what came since, and stopped.
+struct Late {
+    log: Memory,
+    whole: Vec<Bytes>,
+    grow: watch::Sender<Vec<Bytes>>,
+    positions: watch::Receiver<u64>,
+    indexing: Arc<AtomicBool>,
+    live: Trigger,
+}
+
+impl Source for Late {
+    fn next(&mut self, from: u64) -> Pending<'_, Vec<Bytes>> {
+        self.log.next(from)
+    }
+
+    fn head(&mut self) -> Pending<'_, u64> {
+        Box::pin(async move {
+            let head = self.log.head().await?;
+            if self.indexing.load(Ordering::SeqCst) {
+                self.grow.send_replace(self.whole.clone());
+                let whole = self.whole.len() as u64;
+                let applied = self.positions.wait_for(|position| *position == whole).await;
+                applied.map_err(|error| Error::Source(error.to_string()))?;
+                self.live.cancel();
+            }
+            Ok(head)
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_switch_waits_for_what_the_old_tables_already_have() {
+    let log = Log::sample(120);
+    let (grow, receiver) = watch::channel(log.records[..80].to_vec());
+    let dir = tempfile::tempdir().unwrap();
+    let model = open(dir.path(), &log).await;
+    let (trigger, cancel) = Trigger::new();
+    let mut live = Memory {
+        log: receiver.clone(),
+        limit: 50,
+    };
+    let indexing = Arc::new(AtomicBool::new(false));
+    let mut late = Late {
+        log: Memory {
+            log: receiver,
+            limit: 50,
+        },
+        whole: log.records.clone(),
+        grow,
+        positions: model.positions(),
+        indexing: Arc::clone(&indexing),
+        live: trigger,
+    };
+    let work = async {
+        let mut progress = |one: Progress| indexing.store(one.stage == Stage::Indexing, Ordering::SeqCst);
+        model.rebuild(&mut late, &mut progress, &Cancel::never()).await.unwrap();
+        // The live loop had stopped before the switch: this is what was switched to.
+        assert_eq!(model.position().await.unwrap(), log.records.len() as u64);
+    };
+    let (outcome, ()) = tokio::join!(model.run(&mut live, &cancel), work);
+    outcome.unwrap();
+    assert_ne!(database(dir.path()), dir.path().join("00000001.sqlite"));
 }
 
 #[tokio::test]
