@@ -5,13 +5,14 @@
 
 use crate::Error;
 use crate::entropy::random;
-use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
+use aes_gcm::aead::{Aead as _, AeadInOut as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use record::Origin;
 use zeroize::Zeroizing;
 
 const NONCE: usize = 12;
 const HEADER: usize = 4 + NONCE;
+const TAG: usize = 16;
 
 /// One AES-256-GCM key with its epoch.
 pub(crate) struct Cipher {
@@ -32,16 +33,16 @@ impl Cipher {
     /// Encrypts `value` for `key` of `keyspace`.
     pub(crate) fn seal(&self, keyspace: &str, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Error> {
         let nonce: [u8; NONCE] = random()?;
-        let payload = Payload {
-            msg: value,
-            aad: &self.associated(keyspace, key),
-        };
-        let sealed = self.aead.encrypt(&Nonce::from(nonce), payload);
-        let sealed = sealed.map_err(|_| Error::Store("a value is too large to encrypt".to_owned()))?;
-        let mut out = Vec::with_capacity(HEADER + sealed.len());
+        let mut out = Vec::with_capacity(HEADER + value.len() + TAG);
         out.extend_from_slice(&self.epoch.to_be_bytes());
         out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
+        out.extend_from_slice(value);
+        let text = out.get_mut(HEADER..).unwrap_or_default();
+        let sealed =
+            self.aead
+                .encrypt_inout_detached(&Nonce::from(nonce), &self.associated(keyspace, key), text.into());
+        let tag = sealed.map_err(|_| Error::Store("a value is too large to encrypt".to_owned()))?;
+        out.extend_from_slice(&tag);
         Ok(out)
     }
 

@@ -126,11 +126,17 @@ impl Committer {
         for record in records {
             self.edge.append(record.leaf, &mut tiles);
             block.record(&record.bytes);
-            for key in &record.prepared.timeline_keys {
+            for (at, key) in record.prepared.timeline_keys.iter().enumerate() {
                 completed.clear();
                 let position = self
                     .timelines
                     .append(store, *key, record.timeline_leaf, &mut completed)?;
+                // The whole chain comes first, and its position is the record's `seq`: a frontier that a damaged table
+                // hides must not begin anew.
+                if at == 0 && position != record.seq {
+                    let detail = format!("a chain of {} records has {position} leaves", record.seq);
+                    return Err(Error::corrupt("keyspace heads", detail));
+                }
                 block.timeline(position);
                 completed.iter().for_each(|node| block.node(node));
             }

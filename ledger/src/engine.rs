@@ -30,7 +30,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Batches between two stages: one in work and one ready keep both busy, more would only add delay.
-const STAGE_DEPTH: usize = 2;
+const STAGE_DEPTH: usize = 1;
 
 /// What the sequencer receives.
 pub(crate) enum Message {

@@ -24,7 +24,7 @@ impl Index {
     }
 
     pub(crate) fn id(&self, tenant: &Tenant, id: &RecordId) -> Key {
-        self.keyed("ids", &[tenant.as_str(), &id.to_string()])
+        self.keyed("ids", &[tenant.as_str(), id_text(&id.to_text())])
     }
 
     /// The key of a timeline; the whole chain has label and target empty.
@@ -33,7 +33,7 @@ impl Index {
     }
 
     pub(crate) fn disclosure(&self, tenant: &Tenant, id: &RecordId, pointer: &str) -> Key {
-        self.keyed("disclosures", &[tenant.as_str(), &id.to_string(), pointer])
+        self.keyed("disclosures", &[tenant.as_str(), id_text(&id.to_text()), pointer])
     }
 
     pub(crate) fn guard(&self, tenant: &Tenant, caller: &str, key: &str) -> Key {
@@ -55,4 +55,8 @@ impl Index {
         text.push(b']');
         *blake3::keyed_hash(&self.key, &text).as_bytes()
     }
+}
+
+fn id_text(text: &[u8; 36]) -> &str {
+    std::str::from_utf8(text).expect("an id is ASCII")
 }

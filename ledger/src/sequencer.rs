@@ -34,6 +34,7 @@ pub(crate) struct Sequenced {
     pub(crate) prepared: Prepared,
     pub(crate) stamped: Stamped,
     pub(crate) offset: u64,
+    pub(crate) seq: u64,
     pub(crate) ts: Timestamp,
     pub(crate) key: Arc<SigningKey>,
 }
@@ -181,6 +182,7 @@ impl Sequencer {
             prepared,
             stamped,
             offset,
+            seq: chain.length(),
             ts,
             key,
         });

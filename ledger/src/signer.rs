@@ -14,6 +14,7 @@ use tlog::{Node, hash_leaf, log_entry, timeline_entry};
 pub(crate) struct Signed {
     pub(crate) prepared: Prepared,
     pub(crate) offset: u64,
+    pub(crate) seq: u64,
     pub(crate) ts: Timestamp,
     pub(crate) hash: Hash,
     pub(crate) bytes: Arc<[u8]>,
@@ -40,6 +41,7 @@ fn sign(record: Sequenced) -> Signed {
         prepared,
         stamped,
         offset,
+        seq,
         ts,
         key,
     } = record;
@@ -50,6 +52,7 @@ fn sign(record: Sequenced) -> Signed {
         timeline_leaf: hash_leaf(&timeline_entry(hash.as_bytes())),
         prepared,
         offset,
+        seq,
         ts,
         hash,
         bytes,

@@ -181,11 +181,11 @@ impl Draft {
             part(second, second_end),
             part(third, bytes.len()),
         ]);
-        let text = hash.to_string();
+        let text = hash.to_hex();
         bytes
             .get_mut(hash_at..hash_at + 64)
             .expect("room was left for the hash")
-            .copy_from_slice(text.as_bytes());
+            .copy_from_slice(&text);
         Stamped { bytes, sig_at, hash }
     }
 
@@ -266,6 +266,10 @@ fn middle(log: &Origin, id: &RecordId, kind: &Kind, links: &[Link]) -> Vec<u8> {
 fn write_prev(prev: Option<&Hash>, out: &mut Vec<u8>) {
     match prev {
         None => out.extend_from_slice(b"null"),
-        Some(hash) => out.extend_from_slice(format!("\"{hash}\"").as_bytes()),
+        Some(hash) => {
+            out.push(b'"');
+            out.extend_from_slice(&hash.to_hex());
+            out.push(b'"');
+        }
     }
 }

@@ -53,9 +53,19 @@ impl From<[u8; 32]> for Hash {
     }
 }
 
+impl Hash {
+    /// 64 lower-case hex digits.
+    #[must_use]
+    pub fn to_hex(&self) -> [u8; 64] {
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).expect("64 digits are room for 32 bytes");
+        digits
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(std::str::from_utf8(&self.to_hex()).expect("hex digits are ASCII"))
     }
 }
 

@@ -78,19 +78,25 @@ impl RecordId {
     }
 }
 
+impl RecordId {
+    /// The 36 characters of the id.
+    #[must_use]
+    pub fn to_text(&self) -> [u8; 36] {
+        let mut digits = [0; 32];
+        hex::encode_to_slice(self.0, &mut digits).expect("32 digits are room for 16 bytes");
+        let mut text = [b'-'; 36];
+        let places = text
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+        places.zip(digits).for_each(|((_, place), digit)| *place = digit);
+        text
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = hex::encode(self.0);
-        let cut = |from: usize, to: usize| digits.get(from..to).expect("32 digits encode 16 bytes");
-        write!(
-            f,
-            "{}-{}-{}-{}-{}",
-            cut(0, 8),
-            cut(8, 12),
-            cut(12, 16),
-            cut(16, 20),
-            cut(20, 32)
-        )
+        f.write_str(std::str::from_utf8(&self.to_text()).expect("an id is ASCII"))
     }
 }
 

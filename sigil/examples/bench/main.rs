@@ -10,6 +10,7 @@
 
 mod append;
 mod client;
+mod cpu;
 mod http;
 mod limit;
 mod load;
