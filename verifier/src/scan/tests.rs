@@ -1,3 +1,5 @@
+//! The scanner against the parser and `serde_jcs`: what one accepts, the other two do.
+
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::Index;

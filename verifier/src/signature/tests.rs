@@ -1,3 +1,5 @@
+//! Batches against strict checks: what a batch may accept, and who could make it.
+
 use super::*;
 use ed25519_dalek::{Signer as _, SigningKey};
 
