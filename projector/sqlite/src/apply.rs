@@ -10,7 +10,7 @@ use crate::statements::{self, MultiRow};
 use projector::query::Pending;
 use projector::{Batch, CanonRow, Change, Error, LinkRow, RecordRow, Sink, TimelineRow};
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, SqliteConnection};
+use sqlx::{Arguments as _, Connection as _, SqliteConnection};
 use std::collections::BTreeMap;
 
 /// When the counts of timelines are written.
@@ -106,16 +106,25 @@ impl<'a> LiveSink<'a> {
     pub(crate) const fn with(generation: &'a Generation, applier: Applier) -> Self {
         Self { generation, applier }
     }
+
+    async fn apply_on(&mut self, connection: &mut SqliteConnection, batch: Batch) -> Result<(), Error> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+        self.applier.apply(&mut transaction, batch, Counts::EachBatch).await?;
+        // Nothing is visible before this, and rows and position together after it.
+        transaction.commit().await.map_err(fault)
+    }
 }
 
 impl Sink for LiveSink<'_> {
     fn apply(&mut self, batch: Batch) -> Pending<'_, ()> {
         Box::pin(async move {
-            let begun = self.generation.writer.begin_with("BEGIN IMMEDIATE").await;
-            let mut transaction = begun.map_err(fault)?;
-            self.applier.apply(&mut transaction, batch, Counts::EachBatch).await?;
-            // Nothing is visible before this, and rows and position together after it.
-            transaction.commit().await.map_err(fault)
+            let mut connection = self.generation.writer.acquire().await.map_err(fault)?;
+            let applied = self.apply_on(&mut connection, batch).await;
+            if applied.is_err() {
+                // SQLite rolls back by itself when the disk is full; the driver would count that transaction for ever.
+                connection.close_on_drop();
+            }
+            applied
         })
     }
 }
