@@ -125,7 +125,7 @@ fn acknowledged_records_survive_kill_9_in_a_loop_exactly_once() {
     for round in 1..=rounds {
         let server = Server::start(&log);
         let connections = 8 + dice.below(9);
-        let window = Duration::from_millis(20 + dice.below(101));
+        let window = Duration::from_millis(20 + dice.below(61));
         let mut retries: Vec<Vec<u64>> = vec![Vec::new(); usize::try_from(connections).expect("a few")];
         for (at, number) in known.in_doubt.drain().enumerate() {
             let connection = at % retries.len();

@@ -223,15 +223,26 @@ fn a_token_of_the_server_s_own_is_printed_and_one_from_a_file_is_not() {
     server.client().get("/v1/head").is(200);
     server.stop();
     assert!(!errors_of(&log).contains(TOKEN));
+    let server = Server::bare(&log, &[]);
+    let own = server.said["token"]
+        .as_str()
+        .expect("the server says its token")
+        .to_owned();
+    let bearer = format!("Bearer {own}");
+    let asked = server.client().send("GET /v1/head", &[("Authorization", &bearer)], b"");
+    asked.unwrap().is(200);
+    assert_eq!(own.len(), 32, "128 bits in hex");
+    server.stop();
+    let server = Server::bare(&log, &[]);
+    assert_ne!(server.said["token"], own, "each start has a token of its own");
 }
 
 /// A file system of its own, taken away at the end.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// Mounts a tmpfs of `size` below `dir`; nothing when this process may not.
-    fn mount(dir: &Path, size: &str) -> Option<Self> {
-        let path = dir.join("disk");
+    /// Mounts a tmpfs of `size` on a new directory; nothing when this process may not.
+    fn mount(path: PathBuf, size: &str) -> Option<Self> {
         std::fs::create_dir(&path).expect("a directory to mount on");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
@@ -265,7 +276,7 @@ impl Drop for Disk {
 #[test]
 fn a_read_only_disk_is_a_clear_error() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let Some(disk) = Disk::mount(dir.path(), "256m") else {
+    let Some(disk) = Disk::mount(dir.path().join("disk"), "256m") else {
         return;
     };
     let log = Log::in_dir(tempfile::tempdir_in(&disk.0).expect("a directory on the disk"));
@@ -286,7 +297,7 @@ fn a_read_only_disk_is_a_clear_error() {
 #[test]
 fn a_full_disk_acknowledges_nothing_that_is_not_stored_and_goes_on_when_there_is_space() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let Some(disk) = Disk::mount(dir.path(), "160m") else {
+    let Some(disk) = Disk::mount(dir.path().join("disk"), "160m") else {
         return;
     };
     let log = Log::in_dir(tempfile::tempdir_in(&disk.0).expect("a directory on the disk"));
@@ -339,6 +350,39 @@ fn a_full_disk_acknowledges_nothing_that_is_not_stored_and_goes_on_when_there_is
     let stored = log.records();
     assert_eq!(stored.len(), acknowledged.len() + 2);
     log.verify(&log.trust_file()).exits(0);
+}
+
+#[test]
+fn a_read_model_without_space_stands_still_and_catches_up() {
+    let log = Log::new();
+    let Some(disk) = Disk::mount(log.data_dir().join("read-model"), "8m") else {
+        return;
+    };
+    let server = Server::start(&log);
+    let ballast = disk.0.join("ballast");
+    fill(&ballast);
+    let mut client = server.client();
+    for number in 0..100 {
+        let mut record = event("agent:a1", "full");
+        record["id"] = id(number).into();
+        record["payload"]["data"] = serde_json::json!({"ballast": "x".repeat(20_000)});
+        client
+            .post(&record)
+            .expect("the ledger does not depend on the read model")
+            .is(201);
+    }
+    let behind = client.get("/v1/head?min_position=102&timeout=500ms").is(503);
+    assert_eq!(behind.problem(), "PROJECTION_LAGGING");
+    assert!(
+        errors_of(&log).contains("the read model stands still"),
+        "{}",
+        errors_of(&log)
+    );
+    std::fs::remove_file(&ballast).expect("the ballast is there");
+    let caught_up = client.get("/v1/head?min_position=102&timeout=29s").is(200).json();
+    assert_eq!(caught_up["position"], 102);
+    server.stop();
+    assert_eq!(log.verify(&log.trust_file()).exits(0).json()["size"], 102);
 }
 
 /// Writes zeros until there is no space left.

@@ -29,13 +29,19 @@ impl Server {
     /// Serves `log` with further arguments.
     pub fn with(log: &Log, args: &[&str]) -> Self {
         let token = log.write("token", format!("{TOKEN}\n"));
+        let token = token.to_str().expect("a path of text");
+        Self::bare(log, &[&["--token-file", token], args].concat())
+    }
+
+    /// Serves `log` with these arguments only: the token is the server's own.
+    pub fn bare(log: &Log, args: &[&str]) -> Self {
         let errors = File::options()
             .create(true)
             .append(true)
             .open(log.path("dev.stderr"))
             .expect("a file beside the log");
         let mut command = log.command(&["dev", "--json", "--listen", "127.0.0.1:0"]);
-        command.arg("--token-file").arg(token).args(args);
+        command.args(args);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(errors)
