@@ -29,8 +29,9 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Batches between two stages: one in work and one ready keep both busy, more would only add delay.
-const STAGE_DEPTH: usize = 1;
+/// Batches waiting between two stages: none. A stage hands over when the next one is free, so that batches grow under load
+/// and each fsync serves more of them.
+const STAGE_DEPTH: usize = 0;
 
 /// What the sequencer receives.
 pub(crate) enum Message {
