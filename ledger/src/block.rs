@@ -29,18 +29,23 @@ pub struct TimelineEntry {
     pub completed: Vec<Node>,
 }
 
-/// The bytes of a block, built record by record.
+/// The bytes of a block, built record by record behind whatever the buffer holds already.
 #[derive(Debug)]
 pub(crate) struct Writer {
     out: Vec<u8>,
+    start: usize,
     count: u16,
     timelines_at: usize,
 }
 
 impl Writer {
-    pub(crate) fn new() -> Self {
+    /// Writes behind the bytes of `out`, whose room is used again from commit to commit.
+    pub(crate) fn behind(mut out: Vec<u8>) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&[VERSION, 0, 0]);
         Self {
-            out: vec![VERSION, 0, 0],
+            out,
+            start,
             count: 0,
             timelines_at: 0,
         }
@@ -71,10 +76,11 @@ impl Writer {
     }
 
     pub(crate) fn finish(mut self) -> Vec<u8> {
-        let [high, low] = self.count.to_be_bytes();
-        if let Some([_, count_high, count_low]) = self.out.first_chunk_mut::<3>() {
-            (*count_high, *count_low) = (high, low);
-        }
+        let count = self
+            .out
+            .get_mut(self.start + 1..)
+            .and_then(|rest| rest.first_chunk_mut::<2>());
+        *count.expect("room was left for the count") = self.count.to_be_bytes();
         self.out
     }
 }
@@ -127,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn encode(records: &[StoredRecord]) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::behind(Vec::new());
         for record in records {
             writer.record(&record.bytes);
             for timeline in &record.timelines {

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 const NONCE: usize = 12;
 const HEADER: usize = 4 + NONCE;
 const TAG: usize = 16;
+/// What a buffer begins with before its value, for [`Cipher::seal_in_place`].
+pub(crate) const RESERVED: [u8; HEADER] = [0; HEADER];
 
 /// One AES-256-GCM key with its epoch.
 pub(crate) struct Cipher {
@@ -32,18 +34,30 @@ impl Cipher {
 
     /// Encrypts `value` for `key` of `keyspace`.
     pub(crate) fn seal(&self, keyspace: &str, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Error> {
-        let nonce: [u8; NONCE] = random()?;
         let mut out = Vec::with_capacity(HEADER + value.len() + TAG);
-        out.extend_from_slice(&self.epoch.to_be_bytes());
-        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&RESERVED);
         out.extend_from_slice(value);
-        let text = out.get_mut(HEADER..).unwrap_or_default();
-        let sealed =
-            self.aead
-                .encrypt_inout_detached(&Nonce::from(nonce), &self.associated(keyspace, key), text.into());
-        let tag = sealed.map_err(|_| Error::Store("a value is too large to encrypt".to_owned()))?;
-        out.extend_from_slice(&tag);
+        self.seal_in_place(keyspace, key, &mut out)?;
         Ok(out)
+    }
+
+    /// Encrypts what stands in `buffer` behind [`RESERVED`], in place.
+    pub(crate) fn seal_in_place(&self, keyspace: &str, key: &[u8], buffer: &mut Vec<u8>) -> Result<(), Error> {
+        let nonce: [u8; NONCE] = random()?;
+        let (header, text) = buffer
+            .split_at_mut_checked(HEADER)
+            .expect("room was reserved for epoch and nonce");
+        header
+            .iter_mut()
+            .zip(self.epoch.to_be_bytes().iter().chain(&nonce))
+            .for_each(|(to, from)| *to = *from);
+        let associated = self.associated(keyspace, key);
+        let sealed = self
+            .aead
+            .encrypt_inout_detached(&Nonce::from(nonce), &associated, text.into());
+        let tag = sealed.map_err(|_| Error::Store("a value is too large to encrypt".to_owned()))?;
+        buffer.extend_from_slice(&tag);
+        Ok(())
     }
 
     /// Decrypts what [`Cipher::seal`] made for the same place; `None` when anything differs.

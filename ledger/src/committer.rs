@@ -9,6 +9,7 @@
 
 use crate::Error;
 use crate::block;
+use crate::cipher::RESERVED;
 use crate::disclosure;
 use crate::engine::{Outcome, Request, Shared, Tip};
 use crate::head::HeadFile;
@@ -37,6 +38,8 @@ pub(crate) struct Committer {
     pub(crate) edge: Edge,
     pub(crate) timelines: Timelines,
     pub(crate) synced: Instant,
+    /// Room for a block, used again from commit to commit.
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl Committer {
@@ -119,9 +122,13 @@ impl Committer {
 
     fn put_records(&mut self, records: &[Signed], batch: &mut OwnedWriteBatch) -> Result<(), Error> {
         let Some(first) = records.first() else { return Ok(()) };
-        let store = &self.shared.store;
+        let shared = Arc::clone(&self.shared);
+        let store = &shared.store;
         let mut tiles = Vec::new();
-        let mut block = block::Writer::new();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.extend_from_slice(&RESERVED);
+        let mut block = block::Writer::behind(buffer);
         let mut completed = Vec::new();
         for record in records {
             self.edge.append(record.leaf, &mut tiles);
@@ -151,7 +158,9 @@ impl Committer {
             }
         }
         let key = first.offset.to_be_bytes();
-        batch.insert(&store.log, key, self.shared.seal("log", &key, &block.finish())?);
+        self.buffer = block.finish();
+        self.shared.seal_in_place("log", &key, &mut self.buffer)?;
+        batch.insert(&store.log, key, self.buffer.as_slice());
         for (key, frontier) in self.timelines.take_changed() {
             batch.insert(&store.heads, key, frontier);
         }

@@ -198,6 +198,7 @@ impl Engine {
             edge,
             timelines: Timelines::default(),
             synced: Instant::now(),
+            buffer: Vec::new(),
         };
         Self::start(shared, sequencer, committer)
     }
@@ -278,6 +279,12 @@ impl Shared {
     pub(crate) fn seal(&self, keyspace: &str, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Error> {
         self.data_key_uses.fetch_add(1, Ordering::Relaxed);
         self.cipher().seal(keyspace, key, value)
+    }
+
+    /// Encrypts what stands behind [`crate::cipher::RESERVED`] in `buffer` under the current data key, and counts it.
+    pub(crate) fn seal_in_place(&self, keyspace: &str, key: &[u8], buffer: &mut Vec<u8>) -> Result<(), Error> {
+        self.data_key_uses.fetch_add(1, Ordering::Relaxed);
+        self.cipher().seal_in_place(keyspace, key, buffer)
     }
 
     /// The bytes of the record at `offset`, from a block in memory when one has it.
