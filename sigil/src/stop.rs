@@ -1,6 +1,8 @@
 //! When to stop: Ctrl-C or SIGTERM.
+//!
+//! Listen before anybody can know that the process runs: a signal that comes before kills it without an orderly end.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why a command was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,15 +13,30 @@ pub enum Stop {
     Terminate,
 }
 
-/// Resolves at the first signal.
-///
-/// # Errors
-/// Signals cannot be listened for.
-pub async fn requested() -> std::io::Result<Stop> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(Stop::Terminate),
-        _ = interrupt.recv() => Ok(Stop::Interrupt),
+/// Hears signals from the moment it is made.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Signals cannot be listened for.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Resolves at the first signal.
+    pub async fn requested(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.terminate.recv() => Stop::Terminate,
+            _ = self.interrupt.recv() => Stop::Interrupt,
+        }
     }
 }

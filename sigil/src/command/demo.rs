@@ -7,6 +7,7 @@ use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
+use crate::stop::Signals;
 use crate::{sample, secret};
 use gateway::LocalAuth;
 use ledger_client::LedgerClient as _;
@@ -48,21 +49,30 @@ impl Drop for Home {
 /// Runs the tour, then serves the page until Ctrl-C.
 pub async fn run(args: Demo, output: &Output) -> Result<Exit, Failure> {
     loopback_only(args.listen)?;
+    let mut signals = Signals::listen()?;
     let home = Home::new(args.data_dir)?;
     let place = Place::below(&home.dir);
-    let tenant = init::tenant("default")?;
-    create(&place, &tenant, output).await?;
-    let embedded = Embedded::open(&place).await?;
-    append(&embedded, &tenant, output).await?;
-    show_timeline(&embedded, &tenant, output).await?;
-    rebuild(&embedded, output).await?;
-    embedded.close().await?;
-    let verified = check(&place, output).await?;
+    let verified = tokio::select! {
+        verified = tour(&place, output) => verified?,
+        // The temporary directory goes with `home`.
+        _ = signals.requested() => return Ok(Exit::Interrupted),
+    };
     if verified != Exit::Ok || args.exit {
         say(output, &format!("\nDone. The log was in {}.", place.data_dir.display()));
         return Ok(verified);
     }
-    serve(&place, args.listen, output).await
+    serve(&place, args.listen, &mut signals, output).await
+}
+
+async fn tour(place: &Place, output: &Output) -> Result<Exit, Failure> {
+    let tenant = init::tenant("default")?;
+    create(place, &tenant, output).await?;
+    let embedded = Embedded::open(place).await?;
+    append(&embedded, &tenant, output).await?;
+    show_timeline(&embedded, &tenant, output).await?;
+    rebuild(&embedded, output).await?;
+    embedded.close().await?;
+    check(place, output).await
 }
 
 fn say(output: &Output, text: &str) {
@@ -157,7 +167,7 @@ async fn check(place: &Place, output: &Output) -> Result<Exit, Failure> {
     verify::place(place, &place.trust_file(), output).await
 }
 
-async fn serve(place: &Place, listen: SocketAddr, output: &Output) -> Result<Exit, Failure> {
+async fn serve(place: &Place, listen: SocketAddr, signals: &mut Signals, output: &Output) -> Result<Exit, Failure> {
     let embedded = Embedded::open(place).await?;
     let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
@@ -170,7 +180,7 @@ async fn serve(place: &Place, listen: SocketAddr, output: &Output) -> Result<Exi
         &json!({"step": "serve", "url": url, "token": token, "data_dir": place.data_dir}),
         &text,
     );
-    until_stopped(embedded, listener, LocalAuth::new(&token, true), output).await
+    until_stopped(embedded, listener, LocalAuth::new(&token, true), signals, output).await
 }
 
 fn next_steps(url: &str, token: &str, data_dir: &Path) -> String {

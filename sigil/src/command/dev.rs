@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
 use crate::secret;
+use crate::stop::Signals;
 use gateway::LocalAuth;
 use ledger_client::LedgerClient as _;
 use serde_json::json;
@@ -14,6 +15,8 @@ use tokio::net::TcpListener;
 
 /// Opens the log and serves it.
 pub async fn run(args: Dev, output: &Output) -> Result<Exit, Failure> {
+    // Before anybody is told that the server runs: a signal from then on ends it in order.
+    let mut signals = Signals::listen()?;
     loopback_only(args.listen)?;
     let token = match &args.token_file {
         Some(path) => secret::first_line(path)?,
@@ -39,5 +42,6 @@ pub async fn run(args: Dev, output: &Output) -> Result<Exit, Failure> {
     let value = json!({"url": url, "log": head.log.as_str(), "size": head.size, "token": shown});
     let text = format!("serving {} ({} records) at {url}\ntoken {shown}", head.log, head.size);
     output.data(&value, &text);
-    until_stopped(embedded, listener, LocalAuth::new(&token, args.open_reads), output).await
+    let auth = LocalAuth::new(&token, args.open_reads);
+    until_stopped(embedded, listener, auth, &mut signals, output).await
 }

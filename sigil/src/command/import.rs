@@ -10,7 +10,8 @@ use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
-use crate::{progress, stop};
+use crate::progress;
+use crate::stop::Signals;
 use import::{Events, Format, Mapper};
 use ledger_client::LedgerClient as _;
 use record::{Auth, Author, NewRecord, Tenant};
@@ -85,7 +86,8 @@ async fn import_one(
     let mut events = Events::new(format, bytes);
     let (mut tally, mut round) = (Tally::default(), Vec::with_capacity(ROUND));
     let bar = progress::bar("importing", "bytes", bytes.len() as u64);
-    let mut stop = std::pin::pin!(stop::requested());
+    let mut signals = Signals::listen()?;
+    let mut stop = std::pin::pin!(signals.requested());
     let mut interrupted = false;
     loop {
         // The ledger works on the last round while the next one is mapped.

@@ -6,7 +6,8 @@ use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::output::Output;
 use crate::place::Place;
-use crate::{progress, stop};
+use crate::progress;
+use crate::stop::Signals;
 use ledger_client::LedgerClient as _;
 use projector::{Cancel, Digest, Trigger};
 use projector_sqlite::{Progress, ReadModel, Stage};
@@ -57,6 +58,7 @@ async fn status(embedded: &Embedded, output: &Output) -> Result<Exit, Failure> {
 /// Rebuilds the read model with a progress bar; Ctrl-C leaves the old one.
 pub async fn rebuild(embedded: &Embedded) -> Result<(), Failure> {
     let bar = progress::bar("rebuilding", "records", embedded.handle.head().await?.size);
+    let mut signals = Signals::listen()?;
     let (trigger, cancel) = Trigger::new();
     let mut feed = embedded.feed();
     let mut show = |progress: Progress| {
@@ -69,7 +71,7 @@ pub async fn rebuild(embedded: &Embedded) -> Result<(), Failure> {
     let mut work = std::pin::pin!(embedded.read_model.rebuild(&mut feed, &mut show, &cancel));
     let rebuilt = tokio::select! {
         rebuilt = &mut work => rebuilt,
-        _ = stop::requested() => {
+        _ = signals.requested() => {
             trigger.cancel();
             work.await
         }

@@ -3,7 +3,7 @@
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::stop::{self, Stop};
+use crate::stop::{Signals, Stop};
 use gateway::{App, Config, LocalAuth};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub async fn until_stopped(
     embedded: Embedded,
     listener: TcpListener,
     auth: LocalAuth,
+    signals: &mut Signals,
     output: &Output,
 ) -> Result<Exit, Failure> {
     loopback_only(listener.local_addr()?)?;
@@ -50,8 +51,8 @@ pub async fn until_stopped(
         }
     });
     let stopped = tokio::select! {
-        stopped = stop::requested() => stopped.map_err(Failure::from),
-        error = projecting.halted() => Err(error.into()),
+        stopped = signals.requested() => Ok(stopped),
+        error = projecting.halted() => Err(Failure::from(error)),
     };
     output.note("stopping: requests under way are finished first");
     // The server may be gone already.
