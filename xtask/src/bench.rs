@@ -1,7 +1,8 @@
 //! `cargo xtask bench [names..]`: measure, with a Postgres beside us to compare with where one can be had.
 //!
 //! Invariant: a bench that needs no server starts none, and a missing Postgres costs its own lines of the table only.
-//! What is measured, and how, lives in the example `bench` of the executable.
+//! What is measured, and how, lives in the example `bench` of the executable; the rebuild beside SQLite's bulk paths, which
+//! only the read model's own crate can drive, in its example `bulk`.
 
 use anyhow::Result;
 
@@ -15,6 +16,28 @@ const ALONE: [&str; 9] = [
 
 /// The verb.
 pub fn run(names: &[String]) -> Result<()> {
+    let (rebuild, rest): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == "rebuild");
+    if !rest.is_empty() || rebuild.is_empty() {
+        executable(&rest)?;
+    }
+    if !rebuild.is_empty() || names.is_empty() {
+        let bulk = [
+            "run",
+            "--release",
+            "-q",
+            "-p",
+            "projector-sqlite",
+            "--example",
+            "bulk",
+            "--",
+            "100000",
+        ];
+        process::run(&mut process::cargo(bulk))?;
+    }
+    Ok(())
+}
+
+fn executable(names: &[String]) -> Result<()> {
     let mut command = process::cargo(["run", "--release", "-q", "-p", "sigil", "--example", "bench", "--"]);
     command.args(names);
     let postgres = if needs_postgres(names) { find_postgres() } else { None };
