@@ -3,13 +3,12 @@
 use crate::cli::ProjectionVerb;
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
-use crate::feed::Feed;
 use crate::output::Output;
 use crate::place::Place;
 use crate::progress;
 use crate::stop::Signals;
 use ledger_client::LedgerClient as _;
-use projector::{Cancel, Digest, Trigger};
+use projector::{Cancel, Digest, Source, Trigger};
 use projector_sqlite::{Progress, ReadModel, Stage};
 use record::Origin;
 use serde_json::json;
@@ -89,10 +88,10 @@ async fn verify(place: &Place, output: &Output) -> Result<Exit, Failure> {
     Ok(report(&live, &replayed, output))
 }
 
-/// The position and digest of a scratch read model built from everything that `feed` has.
-async fn replay(scratch: &Path, log: &Origin, feed: &mut Feed) -> Result<(u64, Digest), Failure> {
+/// The position and digest of a scratch read model built from everything that `source` has.
+pub async fn replay(scratch: &Path, log: &Origin, source: &mut dyn Source) -> Result<(u64, Digest), Failure> {
     let fresh = ReadModel::open(scratch, log.clone()).await?;
-    let replayed = fresh.rebuild(feed, &mut |_| {}, &Cancel::never()).await;
+    let replayed = fresh.rebuild(source, &mut |_| {}, &Cancel::never()).await;
     let digest = match replayed {
         Ok(()) => fresh.digest().await,
         Err(error) => Err(error),

@@ -1,10 +1,11 @@
 //! The read model beside a closed log, compared with a replay of the log into a scratch copy.
 
+use crate::command::projection::replay;
 use crate::exit::Failure;
 use crate::place::Place;
 use ledger::inspect::Inspection;
 use projector::query::Pending;
-use projector::{Cancel, Error, Source};
+use projector::{Error, Source};
 use projector_sqlite::ReadModel;
 use std::sync::Arc;
 
@@ -24,15 +25,8 @@ pub async fn compare(place: &Place, inspection: &Arc<Inspection>) -> Result<Vec<
         inspection: Arc::clone(inspection),
         until: live.0,
     };
-    let scratch = place.scratch("replay");
-    let fresh = ReadModel::open(&scratch, inspection.origin().clone()).await?;
-    let replayed = match fresh.rebuild(&mut source, &mut |_| {}, &Cancel::never()).await {
-        Ok(()) => fresh.digest().await,
-        Err(error) => Err(error),
-    };
-    fresh.close().await;
-    std::fs::remove_dir_all(&scratch)?;
-    let differences = live.1.differences(&replayed?.1);
+    let (_, replayed) = replay(&place.scratch("replay"), inspection.origin(), &mut source).await?;
+    let differences = live.1.differences(&replayed);
     Ok(differences
         .into_iter()
         .map(|difference| format!("read model differs from the log: {difference}"))
