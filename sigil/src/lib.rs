@@ -21,7 +21,7 @@ pub use feed::Feed;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-// Measured: several percent of append throughput against the system's allocator (docs/PERFORMANCE.md).
+// A profile of appends showed about 8 % of the time in the system's allocator. The gain itself was not measured apart.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
