@@ -12,6 +12,7 @@ mod error;
 mod project;
 mod pump;
 pub mod query;
+mod read_model;
 mod resume;
 mod source;
 
@@ -22,5 +23,6 @@ pub use digest::Digest;
 pub use error::Error;
 pub use project::{CanonRow, Change, LinkRow, PROJECTION_VERSION, RecordRow, TimelineKey, TimelineRow, project};
 pub use pump::{Sink, pump};
+pub use read_model::{Progress, ReadModel, Stage};
 pub use resume::{ChainEnd, Resume};
 pub use source::Source;

@@ -6,7 +6,7 @@ use crate::place::Place;
 use ledger::Handle;
 use ledger_client::LedgerClient;
 use projector::query::Queries;
-use projector::{Cancel, Trigger};
+use projector::{Cancel, ReadModel as _, Trigger};
 use projector_sqlite::ReadModel;
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,7 +11,7 @@ mod log;
 
 use futures_util::TryStreamExt as _;
 use log::Log;
-use projector::{Cancel, Trigger};
+use projector::{Cancel, ReadModel as _, Trigger};
 use projector_sqlite::{ReadModel, schema, statements};
 use serde_json::json;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};

@@ -26,4 +26,3 @@ pub mod statements;
 mod store;
 
 pub use read_model::ReadModel;
-pub use rebuild::{Progress, Stage};

@@ -5,10 +5,9 @@
 use crate::apply::{Applier, Counts};
 use crate::fault::fault;
 use crate::generation::{options, prepare};
-use crate::rebuild::{Progress, Stage};
 use crate::{statements, store};
 use projector::query::Pending;
-use projector::{Batch, Consumer, Error, Sink, pump};
+use projector::{Batch, Consumer, Error, Progress, Sink, Stage, pump};
 use record::Origin;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};

@@ -11,11 +11,11 @@ use crate::{resume, scan};
 use domain::Catalogue;
 use futures_util::future::{Either, select};
 use projector::query::Pending;
-use projector::{Batch, Cancel, Checker, Consumer, Digest, Error, Sink, Source, pump};
+use projector::{Batch, Cancel, Checker, Consumer, Digest, Error, Progress, Sink, Source, pump};
 use record::Origin;
 use sqlx::{Sqlite, Transaction};
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
 
@@ -83,7 +83,7 @@ impl ReadModel {
     ///
     /// # Errors
     /// [`Error::LogBehind`] at the start; what a record or the database fails with: the position stays before that batch.
-    pub async fn run(&self, source: &mut dyn Source, cancel: &Cancel) -> Result<(), Error> {
+    pub(crate) async fn follow_log(&self, source: &mut dyn Source, cancel: &Cancel) -> Result<(), Error> {
         loop {
             let generation = self.current();
             let mut generations = self.0.generations.subscribe();
@@ -118,20 +118,9 @@ impl ReadModel {
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Database`].
-    pub async fn digest(&self) -> Result<(u64, Digest), Error> {
+    pub(crate) async fn scan(&self) -> Result<(u64, Digest), Error> {
         let (mut snapshot, position) = self.snapshot().await?;
         Ok((position, scan::digest(&mut snapshot).await?))
-    }
-
-    /// Number of records applied, updated after each batch.
-    #[must_use]
-    pub fn positions(&self) -> watch::Receiver<u64> {
-        self.0.positions.subscribe()
-    }
-
-    /// Closes the database files after the questions under way. Every later call fails.
-    pub async fn close(&self) {
-        self.current().close().await;
     }
 
     pub(crate) fn current(&self) -> Arc<Generation> {
@@ -166,6 +155,33 @@ impl ReadModel {
                 }
             }
         }
+    }
+}
+
+impl projector::ReadModel for ReadModel {
+    fn run<'a>(&'a self, source: &'a mut dyn Source, cancel: &'a Cancel) -> Pending<'a, ()> {
+        Box::pin(self.follow_log(source, cancel))
+    }
+
+    fn rebuild<'a>(
+        &'a self,
+        source: &'a mut dyn Source,
+        progress: &'a mut (dyn FnMut(Progress) + Send),
+        cancel: &'a Cancel,
+    ) -> Pending<'a, ()> {
+        Box::pin(self.rebuild_all(source, progress, cancel))
+    }
+
+    fn digest(&self) -> Pending<'_, (u64, Digest)> {
+        Box::pin(self.scan())
+    }
+
+    fn positions(&self) -> watch::Receiver<u64> {
+        self.0.positions.subscribe()
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move { self.current().close().await })
     }
 }
 

@@ -9,28 +9,8 @@ use crate::generation::Generation;
 use crate::load::load;
 use crate::store::Store;
 use domain::State;
-use projector::{Cancel, Checker, Consumer, Error, Source, pump};
+use projector::{Cancel, Checker, Consumer, Error, Progress, Source, pump};
 use std::sync::Arc;
-
-/// What a rebuild is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Records are read, checked and written.
-    Loading,
-    /// The rows are in; indexes are created, a step each.
-    Indexing,
-}
-
-/// How far a rebuild is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// What it is at.
-    pub stage: Stage,
-    /// Records written.
-    pub position: u64,
-    /// Records in the log, as far as is known.
-    pub head: u64,
-}
 
 impl ReadModel {
     /// Builds new tables from offset zero, checking every record, and switches to them. One rebuild runs at a time.
@@ -38,7 +18,7 @@ impl ReadModel {
     /// # Errors
     /// [`Error::Cancelled`]; [`Error::LogBehind`] when the log is shorter than what the read model has; what a record or
     /// the database fails with. The old tables stand in every case.
-    pub async fn rebuild(
+    pub(crate) async fn rebuild_all(
         &self,
         source: &mut dyn Source,
         progress: &mut (dyn FnMut(Progress) + Send),

@@ -9,7 +9,7 @@ use crate::workspace::{Dependency, Package, Purpose};
 const ALL: &[&str] = &["*"];
 
 /// The rooms of docs/ARCHITECTURE.md with the rooms that each may depend on.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("record", &[]),
     ("tlog", &[]),
     ("domain", &["record"]),
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("gateway", &["record", "domain", "tlog", "ledger-client", "projector"]),
     ("verifier", &["record", "tlog", "domain"]),
     ("sigil", ALL),
+    ("testbed", &[]),
     ("xtask", &[]),
 ];
 
@@ -30,7 +31,7 @@ const MONOPOLIES: [(&str, &[&str]); 6] = [
     ("fjall", &["ledger"]),
     ("sqlx", &["projector-sqlite", "projector-postgres"]),
     ("axum", &["gateway"]),
-    ("async-nats", &["ledger", "ledger-client", "projector"]),
+    ("async-nats", &["ledger", "ledger-client", "projector", "sigil"]),
     ("opentelemetry*", &["sigil"]),
     ("*-opentelemetry", &["sigil"]),
 ];

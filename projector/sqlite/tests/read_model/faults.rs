@@ -2,7 +2,7 @@
 
 use crate::{Log, database, filled, key, open, run_to, tamper};
 use projector::query::Queries as _;
-use projector::{Cancel, Error};
+use projector::{Cancel, Error, ReadModel as _};
 use projector_sqlite::ReadModel;
 use record::{Code, Origin};
 use std::sync::Arc;

@@ -9,7 +9,7 @@ mod rebuild;
 
 use log::{Bytes, Log, Memory, START, key, public, tenant};
 use projector::query::Queries as _;
-use projector::{Cancel, Error, Trigger};
+use projector::{Cancel, Error, ReadModel as _, Trigger};
 use projector_sqlite::ReadModel;
 use record::{Record, Tenant};
 use serde_json::json;

@@ -2,8 +2,8 @@
 
 use crate::{Bytes, Log, Memory, database, filled, key, open, run_to, tamper};
 use projector::query::{Pending, Queries as _};
-use projector::{Cancel, Error, Source, Trigger};
-use projector_sqlite::{Progress, ReadModel, Stage};
+use projector::{Cancel, Error, Progress, ReadModel as _, Source, Stage, Trigger};
+use projector_sqlite::ReadModel;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use crate::place::Place;
 use ledger::inspect::Inspection;
 use projector::query::Pending;
-use projector::{Error, Source};
+use projector::{Error, ReadModel as _, Source};
 use projector_sqlite::ReadModel;
 use std::sync::Arc;
 
