@@ -6,6 +6,7 @@ use crate::{append, limit, load, table};
 use ledger::Handle;
 use ledger::inspect::Inspection;
 use ledger_client::LedgerClient as _;
+use projector::ReadModel as _;
 use record::Record;
 use sigil::embedded::Embedded;
 use std::time::{Duration, Instant};

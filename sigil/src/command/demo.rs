@@ -11,6 +11,7 @@ use crate::stop::Signals;
 use crate::{sample, secret};
 use gateway::LocalAuth;
 use ledger_client::LedgerClient as _;
+use projector::ReadModel as _;
 use projector::query::{Field, Order, Pattern, Queries as _, Span, Term, TimelineRequest};
 use record::{Origin, Slug, Tenant};
 use serde_json::json;
