@@ -10,6 +10,7 @@
 pub mod attestation;
 pub mod author;
 pub mod canonical;
+pub mod cloud_event;
 pub mod draft;
 mod fault;
 pub mod hash;
