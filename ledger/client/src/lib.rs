@@ -4,9 +4,12 @@
 
 mod error;
 mod receipt;
+pub mod trace;
 
 pub use error::{Error, Kind};
 pub use receipt::{Append, Committed, Guard, Head, Receipt};
+#[doc(hidden)]
+pub use tracing;
 
 use record::{NewRecord, Opening, RecordId, Tenant};
 use std::future::Future;
