@@ -70,7 +70,8 @@ pub struct Parent<'a>(pub Option<&'a TraceContext>);
 
 impl std::fmt::Display for Parent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.map_or(Ok(()), |parent| f.write_str(&hex::encode(parent.span_id)))
+        self.0
+            .map_or(Ok(()), |parent| f.write_str(&hex::encode(parent.span_id)))
     }
 }
 
@@ -98,7 +99,11 @@ impl TraceContext {
             trace_id,
             span_id,
             flags: flags & KNOWN,
-            state: tracestate.map(str::trim).filter(|state| !state.is_empty()).filter(usable).map(Arc::from),
+            state: tracestate
+                .map(str::trim)
+                .filter(|state| !state.is_empty())
+                .filter(usable)
+                .map(Arc::from),
         })
     }
 
@@ -134,7 +139,12 @@ impl TraceContext {
     /// The text of the header `traceparent`.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-{:02x}", hex::encode(self.trace_id), hex::encode(self.span_id), self.flags)
+        format!(
+            "00-{}-{}-{:02x}",
+            hex::encode(self.trace_id),
+            hex::encode(self.span_id),
+            self.flags
+        )
     }
 
     /// The text of the header `tracestate`.
@@ -232,7 +242,12 @@ mod tests {
         let later = format!("cc{}-what-the-future-will-be-like", EXAMPLE.strip_prefix("00").unwrap());
         assert_eq!(TraceContext::parse(&later, None).unwrap().traceparent(), EXAMPLE);
         let flagged = EXAMPLE.replace("-01", "-ff");
-        assert!(TraceContext::parse(&flagged, None).unwrap().traceparent().ends_with("-03"));
+        assert!(
+            TraceContext::parse(&flagged, None)
+                .unwrap()
+                .traceparent()
+                .ends_with("-03")
+        );
     }
 
     #[test]
@@ -281,6 +296,9 @@ mod tests {
         assert!(TraceContext::begin(None).is_sampled());
         record(0.0);
         assert!(!TraceContext::begin(None).is_sampled(), "the share of nothing");
-        assert!(TraceContext::begin(Some(&parent)).is_sampled(), "somebody else records it");
+        assert!(
+            TraceContext::begin(Some(&parent)).is_sampled(),
+            "somebody else records it"
+        );
     }
 }
