@@ -102,7 +102,7 @@ pub(crate) struct Written {
     hash: Option<String>,
     /// `committed`.
     state: String,
-    /// Whether the record is under a published checkpoint.
+    /// Whether the log's stream had acknowledged the record; always `false` where no stream is configured.
     published: bool,
     /// The record was there before.
     replayed: Option<bool>,

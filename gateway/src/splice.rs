@@ -6,9 +6,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use ledger_client::Receipt;
 
-/// `,"state":"committed","published":false` and the closing brace: no feed to a broker and no checkpoint exists yet, so
-/// a commit is all that can be claimed.
-const COMMITTED: &[u8] = b",\"state\":\"committed\",\"published\":false";
+/// What every receipt says: the record is durable. `published` is whether the log's stream has acknowledged it.
+const COMMITTED: &[u8] = b",\"state\":\"committed\",\"published\":";
 
 /// A JSON answer with these bytes.
 pub(crate) fn json(bytes: impl Into<Body>) -> Response {
@@ -18,7 +17,7 @@ pub(crate) fn json(bytes: impl Into<Body>) -> Response {
     response
 }
 
-/// `"offset":N,"record":{...},"state":"committed","published":false` with its flags: the members of an answer that holds
+/// `"offset":N,"record":{...},"state":"committed","published":false` (or `true`) with its flags: the members of an answer that holds
 /// the whole record.
 pub(crate) fn write_full(receipt: &Receipt, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"offset\":");
@@ -38,6 +37,7 @@ pub(crate) fn write_minimal(receipt: &Receipt, out: &mut Vec<u8>) {
 
 fn write_state(receipt: &Receipt, out: &mut Vec<u8>) {
     out.extend_from_slice(COMMITTED);
+    out.extend_from_slice(if receipt.published { b"true" } else { b"false" });
     if receipt.replayed {
         out.extend_from_slice(b",\"replayed\":true");
     }

@@ -314,6 +314,7 @@ fn receipt(record: &Signed) -> Receipt {
         hash: record.hash,
         replayed: false,
         sealed_unchecked: false,
+        published: false,
     }
 }
 

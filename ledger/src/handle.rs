@@ -109,6 +109,8 @@ pub(crate) struct Inner {
     pub(crate) preparer: Arc<Preparer>,
     queue: Arc<Semaphore>,
     committed: watch::Sender<u64>,
+    /// Records that the log's stream has acknowledged; `None` where no stream is configured.
+    pub(crate) published: watch::Sender<Option<u64>>,
     slot: RwLock<Slot>,
     reviving: Mutex<()>,
     /// When the disk was last found unfit for writing, and why.
@@ -166,6 +168,7 @@ impl Handle {
             preparer,
             queue,
             committed,
+            published: watch::channel(None).0,
             slot,
             reviving,
             refused: std::sync::Mutex::new(None),
@@ -185,6 +188,13 @@ impl Handle {
     #[must_use]
     pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
         self.inner.preparer.index.derive(purpose)
+    }
+
+    /// Number of records that the log's stream has acknowledged, counted from offset 0; `None` where no feed publishes to
+    /// one. After a stream was lost the number falls.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<Option<u64>> {
+        self.inner.published.subscribe()
     }
 
     /// Finishes what was received, closes the log in order, and refuses everything after. Blocks.
@@ -300,11 +310,16 @@ impl Handle {
             .any(|outcome| matches!(outcome, Outcome::Existing { .. }));
         let shared = Arc::clone(&engine.shared);
         let resolve = move || outcomes.into_iter().map(|outcome| receipt(&shared, outcome)).collect();
-        if known {
-            self.blocking(move || Ok(resolve())).await
+        let mut receipts: Vec<Result<Receipt, _>> = if known {
+            self.blocking(move || Ok(resolve())).await?
         } else {
-            Ok(resolve())
+            resolve()
+        };
+        let published = self.inner.published.borrow().unwrap_or(0);
+        for receipt in receipts.iter_mut().flatten() {
+            receipt.published = receipt.committed.offset < published;
         }
+        Ok(receipts)
     }
 }
 
@@ -331,6 +346,7 @@ fn receipt(shared: &crate::engine::Shared, outcome: Outcome) -> Result<Receipt, 
             hash: stored.hash,
             replayed: true,
             sealed_unchecked: verdict == Verdict::SameUnchecked,
+            published: false,
         }),
     }
 }

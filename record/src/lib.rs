@@ -25,6 +25,7 @@ pub mod rotation;
 pub mod seal;
 pub mod stored;
 pub mod time;
+pub mod wire;
 
 pub use author::{Auth, Author};
 pub use draft::{Draft, Place, Stamped};

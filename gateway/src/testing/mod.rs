@@ -233,6 +233,7 @@ fn receipt(record: &Record, replayed: bool) -> Receipt {
         hash: record.hash,
         replayed,
         sealed_unchecked: false,
+        published: false,
     }
 }
 

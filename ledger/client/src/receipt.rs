@@ -43,6 +43,9 @@ pub struct Receipt {
     pub replayed: bool,
     /// The record was there before and sealed values could no longer be compared, because they were erased.
     pub sealed_unchecked: bool,
+    /// The log's stream had acknowledged the record when this was answered. Always `false` where no stream is configured,
+    /// and usually right after a commit: publishing follows it.
+    pub published: bool,
 }
 
 /// The end of the log.
