@@ -54,6 +54,13 @@ impl Catalogue {
         Self { kinds: kinds.collect() }
     }
 
+    /// The same without one kind, at all of its versions: what a build knows that is older than the kind.
+    #[must_use]
+    pub fn without(mut self, kind: &str) -> Self {
+        self.kinds.retain(|(name, _), _| name.as_str() != kind);
+        self
+    }
+
     /// The kind at this version.
     ///
     /// # Errors

@@ -3,8 +3,12 @@
 //! A batch passes whole or not at all, and the error names the first record that is wrong. Checking consumes the
 //! checker, so that one that has refused a record cannot go on: whoever stopped resumes from what was applied. Whether
 //! a record may have been written at all (`decide`) was the ledger's to judge and is the verifier's to check again.
+//!
+//! One thing does not halt: a payload that this build cannot read, in a record that is otherwise right. A newer ledger
+//! may write kinds that an older projector has never heard of. Such a record passes with its [`Checked::refusal`] and is
+//! parked (docs/adr/0022). Records that set keys are the exception: what comes after them is judged by them.
 
-use crate::Error;
+use crate::{Change, Error, park, project};
 use domain::state::{Body, Fact};
 use domain::{Catalogue, State};
 use record::{Code, Fault, PublicKey, Record};
@@ -19,15 +23,35 @@ pub struct Checker {
 /// Records below which a second thread costs more than it saves.
 const WORTH_A_THREAD: usize = 32;
 
-/// A record that is whole in itself: canonical, hashed, of a known kind, with a payload that matches it.
+/// A record that continues the log, rightly signed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// The record.
+    pub record: Record,
+    /// Why this build cannot read its payload: an unknown kind or version, or a payload that its schema refuses.
+    pub refusal: Option<Fault>,
+}
+
+impl Checked {
+    /// What the record changes: everything, or where it is parked, what needs no payload.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        match &self.refusal {
+            None => project(&self.record),
+            Some(refusal) => park(&self.record, refusal),
+        }
+    }
+}
+
+/// A record that is whole in itself: canonical and hashed, and its payload read if it can be.
 struct Whole {
-    record: Record,
+    checked: Checked,
     body: Body,
 }
 
 /// A record that continues the log, and the key that must have signed it.
 struct Admitted {
-    record: Record,
+    checked: Checked,
     key: PublicKey,
 }
 
@@ -54,7 +78,7 @@ impl Checker {
     ///
     /// # Errors
     /// [`Error::Gap`], [`Error::BrokenChain`] or [`Error::Unverified`] for the first record that fails.
-    pub fn check(mut self, batch: &[Arc<[u8]>]) -> Result<(Self, Vec<Record>), Error> {
+    pub fn check(mut self, batch: &[Arc<[u8]>]) -> Result<(Self, Vec<Checked>), Error> {
         let read = |bytes: &[Arc<[u8]>]| bytes.iter().map(|bytes| self.read(bytes)).collect::<Vec<_>>();
         let (first, second) = in_halves(batch, read);
         let mut admitted = Vec::with_capacity(batch.len());
@@ -67,24 +91,35 @@ impl Checker {
         first.and(second)?;
         match refused {
             Some(error) => Err(error),
-            None => Ok((self, admitted.into_iter().map(|one| one.record).collect())),
+            None => Ok((self, admitted.into_iter().map(|one| one.checked).collect())),
         }
     }
 
     /// Checks what needs no other record.
     fn read(&self, bytes: &[u8]) -> Result<Whole, Fault> {
         let record = Record::parse(bytes.to_vec())?;
-        let body = self.check_payload(&record)?;
-        Ok(Whole { record, body })
+        // Keys are looked up in one tenant when a read model resumes, so they may come from nowhere else.
+        if matches!(record.kind.as_str(), "ledger.genesis" | "key.rotated") && !record.tenant.is_ledger() {
+            let detail = "only the ledger's own tenant has keys of the log";
+            return Err(Fault::new(Code::EnvelopeInvalid, "/tenant", detail));
+        }
+        let (body, refusal) = match read_payload(&self.catalogue, &record) {
+            Ok(body) => (body, None),
+            Err(fault) if sets_keys(&record) => return Err(fault),
+            Err(fault) => (Body::Plain, Some(fault)),
+        };
+        let checked = Checked { record, refusal };
+        Ok(Whole { checked, body })
     }
 
     /// Checks everything else but the signature, and folds the record.
     fn admit(&mut self, whole: Result<Whole, Fault>) -> Result<Admitted, Error> {
         let offset = self.state.size();
         let unverified = |fault| Error::Unverified { offset, fault };
-        let Whole { record, body } = whole.map_err(unverified)?;
-        self.check_place(&record)?;
-        self.check_chain(&record)?;
+        let Whole { checked, body } = whole.map_err(unverified)?;
+        let record = &checked.record;
+        self.check_place(record)?;
+        self.check_chain(record)?;
         let key = self.key_in_force(&body).map_err(unverified)?;
         if record.pub_key != key {
             let detail = "this is not the log's record key at this offset";
@@ -97,7 +132,7 @@ impl Checker {
             ts,
             body: &body,
         });
-        Ok(Admitted { record, key })
+        Ok(Admitted { checked, key })
     }
 
     fn check_place(&self, record: &Record) -> Result<(), Error> {
@@ -122,21 +157,6 @@ impl Checker {
             Some(last) if record.ts < last => wrong("/ts", format!("the record before it has the later time {last}")),
             _ => Ok(()),
         }
-    }
-
-    fn check_payload(&self, record: &Record) -> Result<Body, Fault> {
-        let spec = self.catalogue.find(&record.kind, record.schema_version)?;
-        if let Some(fault) = spec.check_stored(&record.payload).into_iter().next() {
-            return Err(fault);
-        }
-        let mismatch = |error: serde_json::Error| Fault::new(Code::SchemaInvalid, "/payload", error.to_string());
-        let body = Body::of(record).map_err(mismatch)?;
-        // Keys are looked up in one tenant when a read model resumes, so they may come from nowhere else.
-        if matches!(body, Body::Genesis(_) | Body::KeyRotated(_)) && !record.tenant.is_ledger() {
-            let detail = "only the ledger's own tenant has keys of the log";
-            return Err(Fault::new(Code::EnvelopeInvalid, "/tenant", detail));
-        }
-        Ok(body)
     }
 
     fn check_chain(&self, record: &Record) -> Result<(), Error> {
@@ -173,6 +193,24 @@ impl Checker {
     }
 }
 
+/// Reads a payload by what this build knows of its kind.
+///
+/// # Errors
+/// [`Code::KindUnknown`], [`Code::SchemaVersionUnknown`], or the first thing that the kind's stored schema refuses.
+pub(crate) fn read_payload(catalogue: &Catalogue, record: &Record) -> Result<Body, Fault> {
+    let spec = catalogue.find(&record.kind, record.schema_version)?;
+    if let Some(fault) = spec.check_stored(&record.payload).into_iter().next() {
+        return Err(fault);
+    }
+    Body::of(record).map_err(|error| Fault::new(Code::SchemaInvalid, "/payload", error.to_string()))
+}
+
+/// Whether the keys of the log may depend on this record, at any version and by any kind that is still to come.
+fn sets_keys(record: &Record) -> bool {
+    let kind = record.kind.as_str();
+    record.tenant.is_ledger() && (kind == "ledger.genesis" || kind.starts_with("key."))
+}
+
 /// Does `work` on both halves of `items`, the second one on a thread of its own where that is worth it.
 pub(crate) fn in_halves<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> (R, R) {
     let (first, second) = items.split_at(items.len() / 2);
@@ -192,17 +230,17 @@ pub(crate) fn in_halves<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R 
 /// One equation for all of `admitted`: sound because every key is a [`PublicKey`], which is never weak. When it does not
 /// hold, each signature is checked strictly to name the record.
 fn verify_signatures(admitted: &[Admitted]) -> Result<(), Error> {
-    let messages: Vec<[u8; 48]> = admitted.iter().map(|one| one.record.signed_message()).collect();
+    let messages: Vec<[u8; 48]> = admitted.iter().map(|one| one.checked.record.signed_message()).collect();
     let messages: Vec<&[u8]> = messages.iter().map(<[u8; 48]>::as_slice).collect();
-    let signature = |one: &Admitted| ed25519_dalek::Signature::from_bytes(&one.record.sig);
+    let signature = |one: &Admitted| ed25519_dalek::Signature::from_bytes(&one.checked.record.sig);
     let signatures: Vec<_> = admitted.iter().map(signature).collect();
     let keys: Vec<_> = admitted.iter().map(|one| *one.key.as_dalek()).collect();
     if admitted.is_empty() || ed25519_dalek::verify_batch(&messages, &signatures, &keys).is_ok() {
         return Ok(());
     }
     admitted.iter().try_for_each(|one| {
-        let offset = one.record.offset;
+        let offset = one.checked.record.offset;
         let unverified = |fault| Error::Unverified { offset, fault };
-        one.record.verify_signature(&one.key).map_err(unverified)
+        one.checked.record.verify_signature(&one.key).map_err(unverified)
     })
 }

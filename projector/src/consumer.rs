@@ -3,7 +3,7 @@
 //! Checking runs on a blocking thread, because a batch takes milliseconds of CPU. A consumer is used by value: one that
 //! failed is gone, and the next begins from what was applied.
 
-use crate::{Change, Checker, Error, Source, project};
+use crate::{Change, Checked, Checker, Error, Source};
 use std::sync::Arc;
 
 /// Records gathered for one batch while the log's end is far.
@@ -74,7 +74,7 @@ impl<'a> Consumer<'a> {
         let checker = self.checker;
         let checked = tokio::task::spawn_blocking(move || {
             let (checker, records) = checker.check(&records)?;
-            let changes: Vec<Change> = records.iter().flat_map(project).collect();
+            let changes: Vec<Change> = records.iter().flat_map(Checked::changes).collect();
             Ok((checker, changes))
         });
         let (checker, changes) = checked

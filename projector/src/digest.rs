@@ -10,36 +10,34 @@
 //! a JCS array of the key columns. `projection_state` is no part of it: the position is what two read models are
 //! compared at, and the version and the log are compared when one is opened. Memory is one hash per row of the open
 //! buckets: rows of a table by offset come in the order of their offsets, so that one bucket is open at a time.
+//!
+//! Of `parked` the columns `offset tenant kind schema_version code` count. What is parked says what a read model cannot
+//! answer, so two builds of different age differ, and a row deleted there is found; its words for people do not count.
 
-use record::{Hash, Timestamp, canonical};
+mod row;
+
+pub use row::{Column, Row, hash_row, is_keyed, key_bucket};
+
+use record::Hash;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The tables of a digest, by name.
-pub const TABLES: [&str; 5] = ["canon_entries", "links", "records", "timeline", "timelines"];
+pub const TABLES: [&str; 6] = ["canon_entries", "links", "parked", "records", "timeline", "timelines"];
 
 /// Offsets in one bucket.
 pub const BUCKET_OFFSETS: u64 = 4_096;
-
-/// One value of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column<'a> {
-    /// A decimal string.
-    Integer(i64),
-    /// As it is.
-    Text(&'a str),
-    /// Lower-case hex.
-    Bytes(&'a [u8]),
-    /// Microseconds since the Unix epoch, in the form of a record's `ts`; as an integer when no record can have that time.
-    Micros(i64),
-    /// `null`.
-    Null,
-}
 
 /// The hashes of all non-empty buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Digest {
     tables: BTreeMap<&'static str, BTreeMap<u64, Hash>>,
+}
+
+/// Takes the rows of all tables, as one scan gives them.
+#[derive(Debug)]
+pub struct Digester {
+    tables: BTreeMap<&'static str, TableDigest>,
 }
 
 /// A bucket that two read models do not share.
@@ -59,52 +57,35 @@ pub struct TableDigest {
     closed: BTreeMap<u64, Hash>,
 }
 
-/// The hash of one row.
-#[must_use]
-pub fn hash_row(table: &str, columns: &[(&str, Column<'_>)]) -> Hash {
-    let mut sorted: Vec<_> = columns.iter().collect();
-    sorted.sort_unstable_by_key(|(name, _)| *name);
-    let mut row = b"{\"columns\":{".to_vec();
-    for (at, (name, column)) in sorted.into_iter().enumerate() {
-        if at > 0 {
-            row.push(b',');
+impl Default for Digester {
+    fn default() -> Self {
+        let tables = TABLES.into_iter().map(|table| (table, TableDigest::new(table)));
+        Self {
+            tables: tables.collect(),
         }
-        canonical::write_string(name, &mut row);
-        row.push(b':');
-        write_column(*column, &mut row);
     }
-    row.extend_from_slice(b"},\"table\":");
-    canonical::write_string(table, &mut row);
-    row.push(b'}');
-    Hash::of(&row)
 }
 
-/// The bucket of a row whose table is not keyed by offset.
-#[must_use]
-pub fn key_bucket(key: &[Column<'_>]) -> u64 {
-    let mut array = b"[".to_vec();
-    for (at, column) in key.iter().enumerate() {
-        if at > 0 {
-            array.push(b',');
+impl Digester {
+    /// Adds a row. Rows of one table by offset come in the order of their offsets.
+    pub fn add(&mut self, row: &Row<'_>) {
+        let table = self.tables.entry(row.table).or_insert_with(|| TableDigest::new(row.table));
+        match (row.bucket(), is_keyed(row.table)) {
+            (Some(bucket), true) => table.open.entry(bucket).or_default().push(row.hash()),
+            (bucket, _) => {
+                // An offset that no record can have is a row too much: it has the last bucket of all.
+                let offset = row.offset().filter(|_| bucket.is_some()).unwrap_or(u64::MAX);
+                table.add_at(offset, row.hash());
+            }
         }
-        write_column(*column, &mut array);
     }
-    array.push(b']');
-    let hash = Hash::of(&array);
-    let [first, ..] = hash.as_bytes();
-    u64::from(*first)
-}
 
-fn write_column(column: Column<'_>, out: &mut Vec<u8>) {
-    match column {
-        Column::Integer(number) => canonical::write_string(&number.to_string(), out),
-        Column::Text(text) => canonical::write_string(text, out),
-        Column::Bytes(bytes) => canonical::write_string(&hex::encode(bytes), out),
-        Column::Micros(micros) => match Timestamp::from_micros(micros) {
-            Some(time) => canonical::write_string(&time.to_string(), out),
-            None => canonical::write_string(&micros.to_string(), out),
-        },
-        Column::Null => out.extend_from_slice(b"null"),
+    /// The digest of the rows so far.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        let mut digest = Digest::default();
+        self.tables.into_values().for_each(|table| digest.add_table(table));
+        digest
     }
 }
 
@@ -198,10 +179,10 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, bucket } = self;
         match *table {
-            "canon_entries" | "timelines" => write!(f, "{table}: bucket {bucket:#04x}"),
+            keyed if is_keyed(keyed) => write!(f, "{table}: bucket {bucket:#04x}"),
             _ => {
-                let from = bucket * BUCKET_OFFSETS;
-                write!(f, "{table}: offsets {from} to {}", from + BUCKET_OFFSETS - 1)
+                let from = bucket.saturating_mul(BUCKET_OFFSETS);
+                write!(f, "{table}: offsets {from} to {}", from.saturating_add(BUCKET_OFFSETS - 1))
             }
         }
     }

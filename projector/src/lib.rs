@@ -14,15 +14,20 @@ mod pump;
 pub mod query;
 mod read_model;
 mod resume;
+mod retry;
 mod source;
 
 pub use cancel::{Cancel, Trigger};
-pub use check::Checker;
+pub use check::{Checked, Checker};
 pub use consumer::{Batch, Consumer};
 pub use digest::Digest;
 pub use error::Error;
-pub use project::{CanonRow, Change, LinkRow, PROJECTION_VERSION, RecordRow, TimelineKey, TimelineRow, project};
+pub use project::{
+    CanonRow, Change, LinkRow, PARKED_DETAIL, PROJECTION_VERSION, ParkedRow, RecordRow, TimelineKey, TimelineRow, park,
+    project,
+};
 pub use pump::{Sink, pump};
-pub use read_model::{Progress, ReadModel, Stage};
+pub use read_model::{Parked, Progress, ReadModel, Retried, Stage};
 pub use resume::{ChainEnd, Resume};
+pub use retry::Retry;
 pub use source::Source;

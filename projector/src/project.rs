@@ -1,15 +1,19 @@
 //! `project`: what one record changes in the tables of a read model.
 //!
 //! Pure and total: no clock, no randomness, no I/O, no float arithmetic; a record that passed its checks always has its
-//! changes. What depends on the records before it (the id of a timeline, a position in it) is the applier's to fill in,
+//! changes. [`park`] is the same for a record whose payload this build cannot read: the record, its timelines and a row
+//! that says why, and nothing that only the payload could tell. What depends on the records before it (the id of a timeline, a position in it) is the applier's to fill in,
 //! by the order of the changes alone.
 
 use record::link::TIMELINE_LABELS;
-use record::{Hash, Kind, Record, RecordId, Tenant, Timestamp, canonical};
+use record::{Fault, Hash, Kind, Record, RecordId, Tenant, Timestamp, canonical};
 use serde_json::Value;
 
 /// Version of [`project`] and of the tables. A read model of another version is rebuilt.
 pub const PROJECTION_VERSION: u32 = 1;
+
+/// Bytes of [`ParkedRow::detail`] at most.
+pub const PARKED_DETAIL: usize = 512;
 
 /// One row that a record adds or replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,27 @@ pub enum Change {
     Link(LinkRow),
     /// A row of `canon_entries`, in place of an older one with the same tenant and key.
     Canon(CanonRow),
+    /// A row of `parked`. The record's other rows come as [`park`] makes them.
+    Parked(ParkedRow),
+}
+
+/// A record that passed every check but one: its payload is not one that this build can read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedRow {
+    /// Global position.
+    pub offset: u64,
+    /// Whose record.
+    pub tenant: Tenant,
+    /// The kind that it claims.
+    pub kind: Kind,
+    /// The version of that kind's payload.
+    pub schema_version: u32,
+    /// Why, as in an error: `KIND_UNKNOWN`, `SCHEMA_VERSION_UNKNOWN`, `SCHEMA_INVALID`.
+    pub code: String,
+    /// What was found and what was expected, without the values; at most [`PARKED_DETAIL`] bytes. No part of the digest.
+    pub detail: String,
+    /// [`PROJECTION_VERSION`] of the build that parked it. No part of the digest.
+    pub version: u32,
 }
 
 /// The record itself.
@@ -103,7 +128,30 @@ pub struct CanonRow {
 /// what its kind adds.
 #[must_use]
 pub fn project(record: &Record) -> Vec<Change> {
-    let row = timeline_row(record);
+    let mut changes = envelope_changes(record, timeline_row(record));
+    changes.extend(canon_row(record).map(Change::Canon));
+    changes
+}
+
+/// The changes of a record whose payload was refused: what its envelope says, and the row that says what is missing. It
+/// happened when it was recorded, for all that is known.
+#[must_use]
+pub fn park(record: &Record, refusal: &Fault) -> Vec<Change> {
+    let row = TimelineRow {
+        offset: record.offset,
+        tenant: record.tenant.clone(),
+        kind: record.kind.clone(),
+        at: record.ts,
+        ts: record.ts,
+        action: None,
+        outcome: None,
+    };
+    let mut changes = envelope_changes(record, row);
+    changes.push(Change::Parked(parked_row(record, refusal)));
+    changes
+}
+
+fn envelope_changes(record: &Record, row: TimelineRow) -> Vec<Change> {
     let mut changes = Vec::with_capacity(record.links.len() + 4);
     changes.push(Change::Record(RecordRow {
         offset: record.offset,
@@ -116,8 +164,25 @@ pub fn project(record: &Record) -> Vec<Change> {
     }));
     changes.extend(link_rows(record, row.at).map(Change::Link));
     changes.push(Change::Timeline(row));
-    changes.extend(canon_row(record).map(Change::Canon));
     changes
+}
+
+pub(crate) fn parked_row(record: &Record, refusal: &Fault) -> ParkedRow {
+    let mut detail = if refusal.pointer.is_empty() {
+        refusal.detail.clone()
+    } else {
+        format!("{}: {}", refusal.pointer, refusal.detail)
+    };
+    detail.truncate(detail.floor_char_boundary(PARKED_DETAIL));
+    ParkedRow {
+        offset: record.offset,
+        tenant: record.tenant.clone(),
+        kind: record.kind.clone(),
+        schema_version: record.schema_version,
+        code: refusal.code.as_str().to_owned(),
+        detail,
+        version: PROJECTION_VERSION,
+    }
 }
 
 fn timeline_row(record: &Record) -> TimelineRow {

@@ -24,6 +24,9 @@ pub trait Queries: Send + Sync + 'static {
     /// One page of a timeline.
     fn timeline(&self, request: TimelineRequest) -> Pending<'_, Page>;
 
+    /// Number of records of this tenant that are parked: in the tables, but without what only their payload tells.
+    fn parked_count(&self, tenant: Tenant) -> Pending<'_, u64>;
+
     /// The newest value under a key of the tenant's canon.
     fn canon_entry(&self, tenant: Tenant, key: String) -> Pending<'_, Option<CanonEntry>>;
 }
@@ -148,4 +151,7 @@ pub struct Page {
     pub more: bool,
     /// Number of records that the read model had applied.
     pub position: u64,
+    /// Number of parked records of the tenant ([`Queries::parked_count`]). Filters that read payloads may have missed
+    /// them, so a page is not silently complete while this is not zero.
+    pub parked: u64,
 }

@@ -2,14 +2,16 @@
 //!
 //! One suite of tests runs over every implementation, and the same log gives the same digest in each.
 
+use crate::digest::{Digester, Row};
 use crate::query::{Pending, Queries};
-use crate::{Cancel, Digest, Source};
+use crate::{Cancel, Digest, ParkedRow, Source};
 use std::pin::Pin;
 use tokio::sync::watch;
 
 /// A read model that a projector fills.
 pub trait ReadModel: Queries {
     /// Applies what `source` has and then what it gets, until cancelled. Goes on in the new tables after a rebuild.
+    /// Begins with [`ReadModel::retry_parked`]: this build may know what an older one did not.
     ///
     /// # Errors
     /// [`Error::LogBehind`](crate::Error::LogBehind) at the start; what a record or the database fails with: the
@@ -29,17 +31,63 @@ pub trait ReadModel: Queries {
         cancel: &'a Cancel,
     ) -> Pending<'a, ()>;
 
-    /// The hashes of what the tables hold, and the position they were taken at: one snapshot. Reads every row.
+    /// Visits every row of the digest's tables in one snapshot, and returns the position that the snapshot had reached.
+    /// Rows of a table by offset come in the order of their offsets, and the tables one after another.
     ///
     /// # Errors
     /// [`Error::Damaged`](crate::Error::Damaged), [`Error::Database`](crate::Error::Database).
-    fn digest(&self) -> Pending<'_, (u64, Digest)>;
+    fn scan<'a>(&'a self, visit: &'a mut (dyn FnMut(&Row<'_>) + Send)) -> Pending<'a, u64>;
+
+    /// The hashes of what the tables hold, and the position they were taken at: one snapshot. Reads every row.
+    ///
+    /// # Errors
+    /// As [`ReadModel::scan`].
+    fn digest(&self) -> Pending<'_, (u64, Digest)> {
+        Box::pin(async move {
+            let mut digester = Digester::default();
+            let mut add = |row: &Row<'_>| digester.add(row);
+            let position = self.scan(&mut add).await?;
+            Ok((position, digester.finish()))
+        })
+    }
+
+    /// Parked records of all tenants from offset `from` on, at most `limit`, and how many there are in all.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`](crate::Error::Damaged), [`Error::Database`](crate::Error::Database).
+    fn parked(&self, from: u64, limit: u16) -> Pending<'_, Parked>;
+
+    /// Reads the payload of every parked record again ([`Retry`](crate::Retry)). Where this build can read it, the rows
+    /// become those that [`project`](crate::project) makes, and the record is parked no more; an older write never
+    /// replaces a newer one. Each record changes whole or not at all, and nothing else moves.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`](crate::Error::Damaged), [`Error::Database`](crate::Error::Database).
+    fn retry_parked(&self) -> Pending<'_, Retried>;
 
     /// Number of records applied, updated after each batch.
     fn positions(&self) -> watch::Receiver<u64>;
 
     /// Lets the questions under way end and closes the database. Every later call fails.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// Some of the parked records, and the number of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// By offset.
+    pub rows: Vec<ParkedRow>,
+    /// Number of parked records of all tenants.
+    pub total: u64,
+}
+
+/// What came of trying the parked records again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Records that are parked no more.
+    pub projected: u64,
+    /// Records that still are.
+    pub left: u64,
 }
 
 /// What a rebuild is at.

@@ -7,7 +7,7 @@ use domain::Catalogue;
 use domain::State;
 use log::{Bytes, Log, START, key, public};
 use projector::digest::{Column, TableDigest, hash_row};
-use projector::{ChainEnd, Change, Checker, Consumer, Digest, Error, Resume, project, pump};
+use projector::{ChainEnd, Change, Checked, Checker, Consumer, Digest, Error, Resume, project, pump};
 use proptest::prelude::*;
 use record::{Code, Hash, Origin, Record, Tenant};
 use serde_json::json;
@@ -21,7 +21,9 @@ fn checker(log: &Log) -> Checker {
 }
 
 fn check(log: &Log, records: &[Bytes]) -> Result<Vec<Record>, Error> {
-    checker(log).check(records).map(|(_, records)| records)
+    let (_, checked) = checker(log).check(records)?;
+    assert!(checked.iter().all(|one| one.refusal.is_none()), "nothing is parked here");
+    Ok(checked.into_iter().map(|one| one.record).collect())
 }
 
 /// The offset and code of the fault that a log is refused for.
@@ -47,7 +49,7 @@ proptest! {
         for cut in cuts.into_iter().cycle() {
             let end = (at + cut).min(log.records.len());
             let (next, records) = one.check(&log.records[at..end]).unwrap();
-            split.extend(changes(&records));
+            split.extend(records.iter().flat_map(Checked::changes));
             (one, at) = (next, end);
             if at == log.records.len() {
                 break;
@@ -218,7 +220,8 @@ fn what_does_not_belong_in_this_log_is_named() {
 #[test]
 fn resuming_from_the_ends_of_the_chains_equals_having_read_everything() {
     let log = Log::sample(120);
-    let (checker, records) = checker(&log).check(&log.records).unwrap();
+    let (checker, checked) = checker(&log).check(&log.records).unwrap();
+    let records: Vec<Record> = checked.into_iter().map(|one| one.record).collect();
     let mut chains = BTreeMap::new();
     for record in &records {
         let (tenant, seq, hash) = (record.tenant.clone(), record.seq, record.hash);

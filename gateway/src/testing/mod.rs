@@ -29,6 +29,8 @@ pub struct Memory {
     committed: watch::Sender<u64>,
     /// Records that the read model has not applied.
     pub lag: AtomicU64,
+    /// Records of every tenant that the read model says are parked.
+    pub parked: AtomicU64,
     /// The ledger never answers a write.
     pub hangs: AtomicBool,
     /// A read of the read model panics.
@@ -68,6 +70,7 @@ impl Memory {
             log,
             committed: watch::Sender::new(0),
             lag: AtomicU64::new(0),
+            parked: AtomicU64::new(0),
             hangs: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             ledger_failures: Mutex::default(),

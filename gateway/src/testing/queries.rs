@@ -83,7 +83,15 @@ impl Queries for Memory {
                 rows: rows.into_iter().map(|(_, row)| row).collect(),
                 more,
                 position: self.applied(),
+                parked: self.parked.load(Ordering::Relaxed),
             })
+        })
+    }
+
+    fn parked_count(&self, _: Tenant) -> Pending<'_, u64> {
+        Box::pin(async move {
+            self.query_failure()?;
+            Ok(self.parked.load(Ordering::Relaxed))
         })
     }
 

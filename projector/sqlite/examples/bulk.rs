@@ -133,11 +133,8 @@ fn check(log: &Log) -> Outcome<(Duration, Duration)> {
     let mut checker = projector::Checker::new(catalogue, domain::State::new(log.origin.clone()));
     let (started, mut changes) = (Instant::now(), 0);
     for batch in log.records.chunks(1_024) {
-        let (next, records) = checker.check(batch)?;
-        changes += records
-            .iter()
-            .map(|record| projector::project(record).len())
-            .sum::<usize>();
+        let (next, checked) = checker.check(batch)?;
+        changes += checked.iter().map(|one| one.changes().len()).sum::<usize>();
         checker = next;
     }
     assert!(changes > 4 * log.records.len());

@@ -8,7 +8,7 @@ use crate::fault::{fault, integer};
 use crate::generation::Generation;
 use crate::statements::{self, MultiRow};
 use projector::query::Pending;
-use projector::{Batch, CanonRow, Change, Error, LinkRow, RecordRow, Sink, TimelineRow};
+use projector::{Batch, CanonRow, Change, Error, LinkRow, ParkedRow, RecordRow, Sink, TimelineRow};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, Connection as _, SqliteConnection};
 use std::collections::BTreeMap;
@@ -35,6 +35,7 @@ struct Rows {
     timeline: Vec<TimelineRow>,
     links: Vec<LinkRow>,
     canon: BTreeMap<(record::Tenant, String), CanonRow>,
+    parked: Vec<ParkedRow>,
 }
 
 impl Applier {
@@ -60,6 +61,7 @@ impl Applier {
         insert_timeline(connection, rows.timeline).await?;
         insert_links(connection, links).await?;
         put_canon(connection, rows.canon.into_values().collect()).await?;
+        insert_parked(connection, rows.parked).await?;
         if counts == Counts::EachBatch || self.dictionary.is_full() {
             self.dictionary.write(connection).await?;
         }
@@ -82,6 +84,7 @@ impl Rows {
                 Change::Link(row) => rows.links.push(row),
                 // The newest write of a key counts, and it comes last.
                 Change::Canon(row) => drop(rows.canon.insert((row.tenant.clone(), row.key.clone()), row)),
+                Change::Parked(row) => rows.parked.push(row),
             }
         }
         rows
@@ -176,7 +179,20 @@ async fn insert_links(connection: &mut SqliteConnection, rows: Vec<PlacedLink>) 
     .await
 }
 
-async fn put_canon(connection: &mut SqliteConnection, rows: Vec<CanonRow>) -> Result<(), Error> {
+async fn insert_parked(connection: &mut SqliteConnection, rows: Vec<ParkedRow>) -> Result<(), Error> {
+    execute(connection, &statements::INSERT_PARKED, rows, |row, parked| {
+        row.integer(integer(parked.offset));
+        row.text(parked.tenant.as_str());
+        row.text(parked.kind.as_str());
+        row.integer(i64::from(parked.schema_version));
+        row.text(&parked.code);
+        row.text(&parked.detail);
+        row.integer(i64::from(parked.version));
+    })
+    .await
+}
+
+pub(crate) async fn put_canon(connection: &mut SqliteConnection, rows: Vec<CanonRow>) -> Result<(), Error> {
     execute(connection, &statements::PUT_CANON, rows, |row, entry| {
         row.text(entry.tenant.as_str());
         row.text(&entry.key);

@@ -2,7 +2,7 @@
 
 use crate::bounds::Bounds;
 use crate::fault::{damaged, fault, integer, number};
-use crate::{ReadModel, condition, page, planner, statements};
+use crate::{ReadModel, condition, page, parked, planner, statements};
 use projector::Error;
 use projector::query::{CanonEntry, Order, Page, Pending, Queries, Row, Span, TimelineRequest};
 use record::{RecordId, Tenant, Timestamp};
@@ -50,6 +50,13 @@ impl Queries for ReadModel {
         })
     }
 
+    fn parked_count(&self, tenant: Tenant) -> Pending<'_, u64> {
+        Box::pin(async move {
+            let (mut snapshot, _) = self.snapshot().await?;
+            parked::count(&mut snapshot, &tenant).await
+        })
+    }
+
     fn canon_entry(&self, tenant: Tenant, key: String) -> Pending<'_, Option<CanonEntry>> {
         Box::pin(async move {
             let (mut snapshot, _) = self.snapshot().await?;
@@ -69,6 +76,7 @@ async fn read_page(snapshot: &mut SqliteConnection, request: &TimelineRequest, p
         rows: Vec::new(),
         more: false,
         position,
+        parked: parked::count(snapshot, &request.tenant).await?,
     };
     let limit = request.limit.clamp(1, LARGEST);
     let request = TimelineRequest {

@@ -10,8 +10,9 @@ use crate::store::Store;
 use crate::{resume, scan};
 use domain::Catalogue;
 use futures_util::future::{Either, select};
+use projector::digest::Row;
 use projector::query::Pending;
-use projector::{Batch, Cancel, Checker, Consumer, Digest, Error, Progress, Sink, Source, pump};
+use projector::{Batch, Cancel, Checker, Consumer, Error, Parked, Progress, Retried, Sink, Source, pump};
 use record::Origin;
 use sqlx::{Sqlite, Transaction};
 use std::path::Path;
@@ -43,13 +44,21 @@ impl ReadModel {
     /// [`Error::Locked`] when another process has it open; [`Error::ForeignLog`]; [`Error::Outdated`] and
     /// [`Error::Damaged`], after which [`ReadModel::reset`] begins anew; [`Error::Database`].
     pub async fn open(dir: &Path, origin: Origin) -> Result<Self, Error> {
+        Self::open_with(dir, origin, builtin().await?).await
+    }
+
+    /// [`ReadModel::open`] with the kinds of another build than this one.
+    ///
+    /// # Errors
+    /// As [`ReadModel::open`].
+    pub async fn open_with(dir: &Path, origin: Origin, catalogue: Arc<Catalogue>) -> Result<Self, Error> {
         let store = Store::open(dir)?;
         let generation = match store.current()? {
             Some(number) => Generation::open(number, &store.path(number), &origin).await?,
             None => begin(&store, &origin).await?,
         };
         store.remove_others(generation.number)?;
-        Self::with(store, origin, generation).await
+        Self::with(store, origin, generation, catalogue).await
     }
 
     /// Begins an empty read model in `dir`, whatever is there: nothing in it is more than a copy of the log.
@@ -60,13 +69,16 @@ impl ReadModel {
         let store = Store::open(dir)?;
         let generation = begin(&store, &origin).await?;
         store.remove_others(generation.number)?;
-        Self::with(store, origin, generation).await
+        Self::with(store, origin, generation, builtin().await?).await
     }
 
-    async fn with(store: Store, origin: Origin, generation: Generation) -> Result<Self, Error> {
+    async fn with(
+        store: Store,
+        origin: Origin,
+        generation: Generation,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Self, Error> {
         let position = generation.position().await?;
-        let catalogue = tokio::task::spawn_blocking(|| Arc::new(Catalogue::builtin()));
-        let catalogue = catalogue.await.map_err(|error| Error::Database(Box::new(error)))?;
         Ok(Self(Arc::new(Inner {
             store,
             origin,
@@ -84,6 +96,9 @@ impl ReadModel {
     /// # Errors
     /// [`Error::LogBehind`] at the start; what a record or the database fails with: the position stays before that batch.
     pub(crate) async fn follow_log(&self, source: &mut dyn Source, cancel: &Cancel) -> Result<(), Error> {
+        if let Some(retried) = cancel.guard(self.retry_all_parked()).await {
+            retried?;
+        }
         loop {
             let generation = self.current();
             let mut generations = self.0.generations.subscribe();
@@ -112,15 +127,6 @@ impl ReadModel {
     pub(crate) async fn checker(&self, generation: &Generation) -> Result<Checker, Error> {
         let resume = resume::read(generation, &self.0.origin).await?;
         Ok(Checker::new(Arc::clone(&self.0.catalogue), resume.into_state()?))
-    }
-
-    /// The hashes of what the tables hold, and the position they were taken at: one snapshot. Reads every row.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`], [`Error::Database`].
-    pub(crate) async fn scan(&self) -> Result<(u64, Digest), Error> {
-        let (mut snapshot, position) = self.snapshot().await?;
-        Ok((position, scan::digest(&mut snapshot).await?))
     }
 
     pub(crate) fn current(&self) -> Arc<Generation> {
@@ -172,8 +178,20 @@ impl projector::ReadModel for ReadModel {
         Box::pin(self.rebuild_all(source, progress, cancel))
     }
 
-    fn digest(&self) -> Pending<'_, (u64, Digest)> {
-        Box::pin(self.scan())
+    fn scan<'a>(&'a self, visit: &'a mut (dyn FnMut(&Row<'_>) + Send)) -> Pending<'a, u64> {
+        Box::pin(async move {
+            let (mut snapshot, position) = self.snapshot().await?;
+            scan::visit_all(&mut snapshot, visit).await?;
+            Ok(position)
+        })
+    }
+
+    fn parked(&self, from: u64, limit: u16) -> Pending<'_, Parked> {
+        Box::pin(self.list_parked(from, limit))
+    }
+
+    fn retry_parked(&self) -> Pending<'_, Retried> {
+        Box::pin(self.retry_all_parked())
     }
 
     fn positions(&self) -> watch::Receiver<u64> {
@@ -183,6 +201,12 @@ impl projector::ReadModel for ReadModel {
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move { self.current().close().await })
     }
+}
+
+/// The kinds of this build; compiling their schemas takes a while.
+async fn builtin() -> Result<Arc<Catalogue>, Error> {
+    let catalogue = tokio::task::spawn_blocking(|| Arc::new(Catalogue::builtin()));
+    catalogue.await.map_err(|error| Error::Database(Box::new(error)))
 }
 
 async fn begin(store: &Store, origin: &Origin) -> Result<Generation, Error> {

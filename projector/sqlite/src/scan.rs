@@ -1,118 +1,152 @@
-//! Every row of the digest's tables, in one snapshot, streamed into the digest.
+//! Every row of the digest's tables, in one snapshot, streamed to whoever visits them.
 //!
-//! Tables by offset are read in the order of their offsets, so that memory stays flat; the two with other keys take one
-//! hash per row.
+//! Tables by offset are read in the order of their offsets, so that a digest's memory stays flat; the two with other keys
+//! take one hash per row.
 
-use crate::fault::{fault, number};
+use crate::fault::fault;
 use crate::statements;
 use futures_util::TryStreamExt as _;
-use projector::digest::{Column, TableDigest, hash_row};
-use projector::{Digest, Error};
+use projector::Error;
+use projector::digest::{Column, Row};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
 /// Rows between two yields to other tasks.
 const BREATH: usize = 256;
 
-/// The digest of what `snapshot` sees.
-pub(crate) async fn digest(snapshot: &mut SqliteConnection) -> Result<Digest, Error> {
-    let mut digest = Digest::default();
-    digest.add_table(scan(snapshot, "canon_entries", statements::SCAN_CANON, canon).await?);
-    digest.add_table(scan(snapshot, "links", statements::SCAN_LINKS, link).await?);
-    digest.add_table(scan(snapshot, "records", statements::SCAN_RECORDS, record).await?);
-    digest.add_table(scan(snapshot, "timeline", statements::SCAN_TIMELINE, timeline).await?);
-    digest.add_table(scan(snapshot, "timelines", statements::SCAN_TIMELINES, timelines).await?);
-    Ok(digest)
+/// How the rows of one table are read.
+struct Table {
+    name: &'static str,
+    statement: &'static str,
+    columns: &'static [(&'static str, Form)],
 }
 
-async fn scan(
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Integer,
+    Text,
+    OptionalText,
+    Bytes,
+    Micros,
+}
+
+use Form::{Bytes, Integer, Micros, OptionalText, Text};
+
+/// The digest's tables, by name.
+const TABLES: [Table; 6] = [
+    Table {
+        name: "canon_entries",
+        statement: statements::SCAN_CANON,
+        columns: &[
+            ("tenant", Text),
+            ("key", Text),
+            ("value", Bytes),
+            ("min_loa", Integer),
+            ("offset", Integer),
+        ],
+    },
+    Table {
+        name: "links",
+        statement: statements::SCAN_LINKS,
+        columns: &[
+            ("timeline", Integer),
+            ("offset", Integer),
+            ("position", Integer),
+            ("at", Micros),
+        ],
+    },
+    Table {
+        name: "parked",
+        statement: statements::SCAN_PARKED,
+        columns: &[
+            ("offset", Integer),
+            ("tenant", Text),
+            ("kind", Text),
+            ("schema_version", Integer),
+            ("code", Text),
+        ],
+    },
+    Table {
+        name: "records",
+        statement: statements::SCAN_RECORDS,
+        columns: &[
+            ("offset", Integer),
+            ("tenant", Text),
+            ("seq", Integer),
+            ("id", Bytes),
+            ("kind", Text),
+            ("hash", Bytes),
+            ("bytes", Bytes),
+        ],
+    },
+    Table {
+        name: "timeline",
+        statement: statements::SCAN_TIMELINE,
+        columns: &[
+            ("offset", Integer),
+            ("tenant", Text),
+            ("kind", Text),
+            ("at", Micros),
+            ("ts", Micros),
+            ("action", OptionalText),
+            ("outcome", OptionalText),
+        ],
+    },
+    Table {
+        name: "timelines",
+        statement: statements::SCAN_TIMELINES,
+        columns: &[
+            ("id", Integer),
+            ("tenant", Text),
+            ("label", Text),
+            ("target", Text),
+            ("count", Integer),
+        ],
+    },
+];
+
+/// Visits every row that `snapshot` sees.
+pub(crate) async fn visit_all(
     snapshot: &mut SqliteConnection,
-    table: &'static str,
-    statement: &'static str,
-    add: fn(&mut TableDigest, &SqliteRow) -> Result<(), sqlx::Error>,
-) -> Result<TableDigest, Error> {
-    let mut digest = TableDigest::new(table);
-    let mut rows = sqlx::query(statement).fetch(snapshot);
+    visit: &mut (dyn FnMut(&Row<'_>) + Send),
+) -> Result<(), Error> {
+    for table in &TABLES {
+        visit_table(snapshot, table, visit).await?;
+    }
+    Ok(())
+}
+
+async fn visit_table(
+    snapshot: &mut SqliteConnection,
+    table: &Table,
+    visit: &mut (dyn FnMut(&Row<'_>) + Send),
+) -> Result<(), Error> {
+    let mut rows = sqlx::query(table.statement).fetch(snapshot);
     let mut seen = 0_usize;
     while let Some(row) = rows.try_next().await.map_err(fault)? {
-        add(&mut digest, &row).map_err(fault)?;
+        let columns = table.columns.iter().map(|(name, form)| Ok((*name, form.read(&row, name)?)));
+        let columns: Vec<(&'static str, Column<'_>)> = columns.collect::<Result<_, _>>().map_err(fault)?;
+        visit(&Row {
+            table: table.name,
+            columns: &columns,
+        });
         seen += 1;
         if seen.is_multiple_of(BREATH) {
             tokio::task::yield_now().await;
         }
     }
-    Ok(digest)
-}
-
-fn offset(row: &SqliteRow) -> Result<u64, sqlx::Error> {
-    number(row.try_get("offset")?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-fn record(digest: &mut TableDigest, row: &SqliteRow) -> Result<(), sqlx::Error> {
-    let columns = [
-        ("offset", Column::Integer(row.try_get("offset")?)),
-        ("tenant", Column::Text(row.try_get("tenant")?)),
-        ("seq", Column::Integer(row.try_get("seq")?)),
-        ("id", Column::Bytes(row.try_get("id")?)),
-        ("kind", Column::Text(row.try_get("kind")?)),
-        ("hash", Column::Bytes(row.try_get("hash")?)),
-        ("bytes", Column::Bytes(row.try_get("bytes")?)),
-    ];
-    digest.add_at(offset(row)?, hash_row("records", &columns));
     Ok(())
 }
 
-fn timeline(digest: &mut TableDigest, row: &SqliteRow) -> Result<(), sqlx::Error> {
-    let optional = |name: &str| -> Result<Column<'_>, sqlx::Error> {
-        let text: Option<&str> = row.try_get(name)?;
-        Ok(text.map_or(Column::Null, Column::Text))
-    };
-    let columns = [
-        ("offset", Column::Integer(row.try_get("offset")?)),
-        ("tenant", Column::Text(row.try_get("tenant")?)),
-        ("kind", Column::Text(row.try_get("kind")?)),
-        ("at", Column::Micros(row.try_get("at")?)),
-        ("ts", Column::Micros(row.try_get("ts")?)),
-        ("action", optional("action")?),
-        ("outcome", optional("outcome")?),
-    ];
-    digest.add_at(offset(row)?, hash_row("timeline", &columns));
-    Ok(())
-}
-
-fn link(digest: &mut TableDigest, row: &SqliteRow) -> Result<(), sqlx::Error> {
-    let columns = [
-        ("timeline", Column::Integer(row.try_get("timeline")?)),
-        ("offset", Column::Integer(row.try_get("offset")?)),
-        ("position", Column::Integer(row.try_get("position")?)),
-        ("at", Column::Micros(row.try_get("at")?)),
-    ];
-    digest.add_at(offset(row)?, hash_row("links", &columns));
-    Ok(())
-}
-
-fn timelines(digest: &mut TableDigest, row: &SqliteRow) -> Result<(), sqlx::Error> {
-    let id = Column::Integer(row.try_get("id")?);
-    let columns = [
-        ("id", id),
-        ("tenant", Column::Text(row.try_get("tenant")?)),
-        ("label", Column::Text(row.try_get("label")?)),
-        ("target", Column::Text(row.try_get("target")?)),
-        ("count", Column::Integer(row.try_get("count")?)),
-    ];
-    digest.add_keyed(&[id], hash_row("timelines", &columns));
-    Ok(())
-}
-
-fn canon(digest: &mut TableDigest, row: &SqliteRow) -> Result<(), sqlx::Error> {
-    let (tenant, key) = (Column::Text(row.try_get("tenant")?), Column::Text(row.try_get("key")?));
-    let columns = [
-        ("tenant", tenant),
-        ("key", key),
-        ("value", Column::Bytes(row.try_get("value")?)),
-        ("min_loa", Column::Integer(row.try_get("min_loa")?)),
-        ("offset", Column::Integer(row.try_get("offset")?)),
-    ];
-    digest.add_keyed(&[tenant, key], hash_row("canon_entries", &columns));
-    Ok(())
+impl Form {
+    fn read<'r>(self, row: &'r SqliteRow, name: &str) -> Result<Column<'r>, sqlx::Error> {
+        Ok(match self {
+            Integer => Column::Integer(row.try_get(name)?),
+            Text => Column::Text(row.try_get(name)?),
+            OptionalText => row.try_get::<Option<&str>, _>(name)?.map_or(Column::Null, Column::Text),
+            Bytes => Column::Bytes(row.try_get(name)?),
+            Micros => Column::Micros(row.try_get(name)?),
+        })
+    }
 }

@@ -8,7 +8,10 @@ use projector::Error;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 /// Every migration, in order; the first one makes `user_version` 1.
-pub const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_read_model.sql")];
+pub const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_read_model.sql"),
+    include_str!("../../../migrations/sqlite/0002_parked.sql"),
+];
 
 /// The number of the last migration.
 const LATEST: u32 = MIGRATIONS.len() as u32;

@@ -84,6 +84,34 @@ pub const SELECT_LATE_INDEXES: &str = "
     SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND name <> 'timelines_key'
     ORDER BY rowid";
 
+/// Number of parked records of one tenant.
+pub const COUNT_PARKED_OF: &str = "SELECT count(*) FROM parked WHERE tenant = ?";
+
+/// Number of parked records.
+pub const COUNT_PARKED: &str = "SELECT count(*) FROM parked";
+
+/// Parked records from an offset on.
+pub const SELECT_PARKED: &str = "
+    SELECT offset, tenant, kind, schema_version, code, detail, version FROM parked
+    WHERE offset >= ? ORDER BY offset LIMIT ?";
+
+/// Parked records from an offset on, with their canonical bytes.
+pub const SELECT_PARKED_BYTES: &str = "
+    SELECT p.offset, r.bytes FROM parked p CROSS JOIN records r ON r.offset = p.offset
+    WHERE p.offset >= ? ORDER BY p.offset LIMIT ?";
+
+/// What the payload of a record that was parked says in `timeline`.
+pub const FILL_TIMELINE: &str = "UPDATE timeline SET at = ?, action = ?, outcome = ? WHERE offset = ?";
+
+/// When a record that was parked happened, in each of its timelines.
+pub const FILL_LINKS: &str = "UPDATE links SET at = ? WHERE offset = ?";
+
+/// Why a record is still parked.
+pub const KEEP_PARKED: &str = "UPDATE parked SET code = ?, detail = ?, version = ? WHERE offset = ?";
+
+/// The record is parked no more.
+pub const UNPARK: &str = "DELETE FROM parked WHERE offset = ?";
+
 /// The rows of `records`, for the digest.
 pub const SCAN_RECORDS: &str = "SELECT offset, tenant, seq, id, kind, hash, bytes FROM records ORDER BY offset";
 /// The rows of `timeline`, for the digest.
@@ -95,8 +123,11 @@ pub const SCAN_TIMELINES: &str = "SELECT id, tenant, label, target, count FROM t
 /// The rows of `canon_entries`, for the digest.
 pub const SCAN_CANON: &str = "SELECT tenant, key, value, min_loa, offset FROM canon_entries ORDER BY tenant, key";
 
+/// The rows of `parked`, for the digest: without its words for people.
+pub const SCAN_PARKED: &str = "SELECT offset, tenant, kind, schema_version, code FROM parked ORDER BY offset";
+
 /// All of the above.
-pub const FIXED: [&str; 20] = [
+pub const FIXED: [&str; 29] = [
     SELECT_STATE,
     INSERT_STATE,
     ADVANCE,
@@ -112,11 +143,20 @@ pub const FIXED: [&str; 20] = [
     SELECT_TIMELINE,
     SELECT_OFFSET_OF_TS,
     SELECT_LATE_INDEXES,
+    COUNT_PARKED_OF,
+    COUNT_PARKED,
+    SELECT_PARKED,
+    SELECT_PARKED_BYTES,
+    FILL_TIMELINE,
+    FILL_LINKS,
+    KEEP_PARKED,
+    UNPARK,
     SCAN_RECORDS,
     SCAN_TIMELINE,
     SCAN_LINKS,
     SCAN_TIMELINES,
     SCAN_CANON,
+    SCAN_PARKED,
 ];
 
 /// A statement with a list of rows in its middle, one text per size of [`CHUNKS`].
@@ -181,20 +221,29 @@ pub static FIND_TIMELINES: MultiRow = MultiRow::new(
        ON t.tenant = n.tenant AND t.label = n.label AND t.target = n.target",
 );
 
-/// New rows of `canon_entries`, in place of older ones.
+/// New rows of `parked`.
+pub static INSERT_PARKED: MultiRow = MultiRow::new(
+    "INSERT INTO parked (offset, tenant, kind, schema_version, code, detail, version) VALUES ",
+    "(?,?,?,?,?,?,?)",
+    "",
+);
+
+/// New rows of `canon_entries`, in place of older ones: a record that was parked may come after a newer write.
 pub static PUT_CANON: MultiRow = MultiRow::new(
     "INSERT INTO canon_entries (tenant, key, value, min_loa, offset) VALUES ",
     "(?,?,?,?,?)",
     " ON CONFLICT (tenant, key) DO UPDATE
-      SET value = excluded.value, min_loa = excluded.min_loa, offset = excluded.offset",
+      SET value = excluded.value, min_loa = excluded.min_loa, offset = excluded.offset
+      WHERE excluded.offset > canon_entries.offset",
 );
 
 /// All of the multi-row statements.
-pub static MULTI_ROW: [&MultiRow; 6] = [
+pub static MULTI_ROW: [&MultiRow; 7] = [
     &INSERT_RECORDS,
     &INSERT_TIMELINE,
     &INSERT_LINKS,
     &PUT_TIMELINES,
     &FIND_TIMELINES,
+    &INSERT_PARKED,
     &PUT_CANON,
 ];

@@ -1,0 +1,141 @@
+//! Parked records: listed, counted, and tried again.
+//!
+//! A retry takes a few records at a time, each few in one transaction and under `applying`, so that the live loop goes on
+//! in between and no rebuild switches in the middle of one.
+
+use crate::ReadModel;
+use crate::apply::put_canon;
+use crate::fault::{damaged, fault, integer, number};
+use crate::statements;
+use projector::{Change, Error, Parked, ParkedRow, Retried, Retry};
+use record::{Kind, Tenant};
+use sqlx::{Connection as _, SqliteConnection};
+
+/// Records of one transaction of a retry.
+const FEW: i64 = 128;
+
+/// A row of `parked` as it is read.
+type Read = (i64, String, String, u32, String, String, u32);
+
+impl ReadModel {
+    pub(crate) async fn list_parked(&self, from: u64, limit: u16) -> Result<Parked, Error> {
+        let (mut snapshot, _) = self.snapshot().await?;
+        // No offset is beyond the largest that SQLite holds.
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        let rows = sqlx::query_as(statements::SELECT_PARKED).bind(from).bind(limit);
+        let rows: Vec<Read> = rows.fetch_all(&mut *snapshot).await.map_err(fault)?;
+        let total = sqlx::query_scalar(statements::COUNT_PARKED).fetch_one(&mut *snapshot);
+        Ok(Parked {
+            rows: rows.into_iter().map(row).collect::<Result<_, _>>()?,
+            total: number(total.await.map_err(fault)?)?,
+        })
+    }
+
+    /// Tries every parked record again.
+    pub(crate) async fn retry_all_parked(&self) -> Result<Retried, Error> {
+        let mut retried = Retried::default();
+        let mut from = Some(0);
+        while let Some(next) = from {
+            from = self.retry_few(next, &mut retried).await?;
+        }
+        if retried != Retried::default() {
+            let Retried { projected, left } = retried;
+            tracing::info!(projected, left, "parked records were tried again");
+        }
+        Ok(retried)
+    }
+
+    /// Tries the parked records from offset `from` on, as many as one transaction takes; where the next ones begin.
+    async fn retry_few(&self, from: i64, retried: &mut Retried) -> Result<Option<i64>, Error> {
+        let _held = self.0.applying.lock().await;
+        let mut connection = self.current().writer.acquire().await.map_err(fault)?;
+        let tried = self.retry_on(&mut connection, from, retried).await;
+        if tried.is_err() {
+            connection.close_on_drop();
+        }
+        tried
+    }
+
+    async fn retry_on(
+        &self,
+        connection: &mut SqliteConnection,
+        from: i64,
+        retried: &mut Retried,
+    ) -> Result<Option<i64>, Error> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+        let few = sqlx::query_as(statements::SELECT_PARKED_BYTES).bind(from).bind(FEW);
+        let few: Vec<(i64, Vec<u8>)> = few.fetch_all(&mut *transaction).await.map_err(fault)?;
+        let Some(last) = few.last().map(|(offset, _)| *offset) else {
+            return Ok(None);
+        };
+        let mut done = Retried::default();
+        for (offset, bytes) in few {
+            match Retry::of(&self.0.catalogue, bytes)? {
+                Retry::Project(changes) => {
+                    fill(&mut transaction, offset, changes).await?;
+                    done.projected += 1;
+                }
+                Retry::Keep(row) => {
+                    keep(&mut transaction, offset, &row).await?;
+                    done.left += 1;
+                }
+            }
+        }
+        transaction.commit().await.map_err(fault)?;
+        retried.projected += done.projected;
+        retried.left += done.left;
+        Ok(Some(last + 1))
+    }
+}
+
+/// Writes what the payload says into the rows that are there, and takes the record out of `parked`.
+async fn fill(connection: &mut SqliteConnection, offset: i64, changes: Vec<Change>) -> Result<(), Error> {
+    for change in changes {
+        match change {
+            Change::Timeline(row) => {
+                let at = row.at.micros();
+                let timeline = sqlx::query(statements::FILL_TIMELINE)
+                    .bind(at)
+                    .bind(row.action)
+                    .bind(row.outcome)
+                    .bind(offset);
+                timeline.execute(&mut *connection).await.map_err(fault)?;
+                let links = sqlx::query(statements::FILL_LINKS).bind(at).bind(offset);
+                links.execute(&mut *connection).await.map_err(fault)?;
+            }
+            Change::Canon(row) => put_canon(connection, vec![row]).await?,
+            // They come from the envelope, and are there since the record was parked.
+            Change::Record(_) | Change::Link(_) | Change::Parked(_) => {}
+        }
+    }
+    let unpark = sqlx::query(statements::UNPARK).bind(offset);
+    unpark.execute(connection).await.map(drop).map_err(fault)
+}
+
+async fn keep(connection: &mut SqliteConnection, offset: i64, row: &ParkedRow) -> Result<(), Error> {
+    let keep = sqlx::query(statements::KEEP_PARKED)
+        .bind(&row.code)
+        .bind(&row.detail)
+        .bind(row.version)
+        .bind(offset);
+    keep.execute(connection).await.map(drop).map_err(fault)
+}
+
+/// Number of parked records of `tenant` that `snapshot` sees.
+pub(crate) async fn count(snapshot: &mut SqliteConnection, tenant: &Tenant) -> Result<u64, Error> {
+    let count = sqlx::query_scalar(statements::COUNT_PARKED_OF).bind(tenant.as_str());
+    number(count.fetch_one(snapshot).await.map_err(fault)?)
+}
+
+fn row((offset, tenant, kind, schema_version, code, detail, version): Read) -> Result<ParkedRow, Error> {
+    let wrong = || damaged("a row of `parked` cannot be read: rebuild it from the log");
+    Ok(ParkedRow {
+        offset: number(offset)?,
+        tenant: Tenant::parse(&tenant).ok_or_else(wrong)?,
+        kind: Kind::parse(&kind).ok_or_else(wrong)?,
+        schema_version,
+        code,
+        detail,
+        version,
+    })
+}
