@@ -15,6 +15,8 @@ use tokio::time::Instant;
 pub(crate) const POSITION: HeaderName = HeaderName::from_static("sigil-position");
 /// Number of records that the log holds.
 pub(crate) const HEAD: HeaderName = HeaderName::from_static("sigil-head");
+/// Number of parked records of the tenant: what the answer may lack.
+pub(crate) const PARKED: HeaderName = HeaderName::from_static("sigil-parked");
 const MIN_POSITION: &str = "sigil-min-position";
 
 /// Parameters that every read takes.

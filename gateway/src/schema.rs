@@ -164,6 +164,8 @@ pub(crate) struct TimelinePage {
     has_more: bool,
     #[schema(required)]
     next_cursor: Option<String>,
+    /// Records of the tenant that this read model cannot read; absent when there is none.
+    parked: Option<u64>,
 }
 
 /// The end of the log.

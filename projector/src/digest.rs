@@ -69,7 +69,10 @@ impl Default for Digester {
 impl Digester {
     /// Adds a row. Rows of one table by offset come in the order of their offsets.
     pub fn add(&mut self, row: &Row<'_>) {
-        let table = self.tables.entry(row.table).or_insert_with(|| TableDigest::new(row.table));
+        let table = self
+            .tables
+            .entry(row.table)
+            .or_insert_with(|| TableDigest::new(row.table));
         match (row.bucket(), is_keyed(row.table)) {
             (Some(bucket), true) => table.open.entry(bucket).or_default().push(row.hash()),
             (bucket, _) => {
@@ -182,7 +185,11 @@ impl fmt::Display for Difference {
             keyed if is_keyed(keyed) => write!(f, "{table}: bucket {bucket:#04x}"),
             _ => {
                 let from = bucket.saturating_mul(BUCKET_OFFSETS);
-                write!(f, "{table}: offsets {from} to {}", from.saturating_add(BUCKET_OFFSETS - 1))
+                write!(
+                    f,
+                    "{table}: offsets {from} to {}",
+                    from.saturating_add(BUCKET_OFFSETS - 1)
+                )
             }
         }
     }

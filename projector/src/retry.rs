@@ -26,7 +26,11 @@ impl Retry {
     /// # Errors
     /// [`Error::Damaged`] when the bytes are no record: the tables were changed by hand.
     pub fn of(catalogue: &Catalogue, bytes: Vec<u8>) -> Result<Self, Error> {
-        let damaged = |fault| Error::Damaged(format!("a parked record cannot be read: {fault}: rebuild it from the log"));
+        let damaged = |fault| {
+            Error::Damaged(format!(
+                "a parked record cannot be read: {fault}: rebuild it from the log"
+            ))
+        };
         let record = Record::parse(bytes).map_err(damaged)?;
         let Err(refusal) = read_payload(catalogue, &record) else {
             return Ok(Self::Project(project(&record)));

@@ -6,8 +6,10 @@ mod log;
 use domain::Catalogue;
 use domain::State;
 use log::{Bytes, Log, START, key, public};
-use projector::digest::{Column, TableDigest, hash_row};
-use projector::{ChainEnd, Change, Checked, Checker, Consumer, Digest, Error, Resume, project, pump};
+use projector::digest::{Column, Digester, Row, TableDigest, hash_row};
+use projector::{
+    ChainEnd, Change, Checked, Checker, Consumer, Digest, Error, PARKED_DETAIL, Resume, Retry, project, pump,
+};
 use proptest::prelude::*;
 use record::{Code, Hash, Origin, Record, Tenant};
 use serde_json::json;
@@ -22,7 +24,10 @@ fn checker(log: &Log) -> Checker {
 
 fn check(log: &Log, records: &[Bytes]) -> Result<Vec<Record>, Error> {
     let (_, checked) = checker(log).check(records)?;
-    assert!(checked.iter().all(|one| one.refusal.is_none()), "nothing is parked here");
+    assert!(
+        checked.iter().all(|one| one.refusal.is_none()),
+        "nothing is parked here"
+    );
     Ok(checked.into_iter().map(|one| one.record).collect())
 }
 
@@ -191,19 +196,6 @@ fn what_does_not_belong_in_this_log_is_named() {
     );
 
     let mut log = Log::sample(20);
-    log.append("acme", "future.kind", json!({}), &[]);
-    assert_eq!(refused(&log, &log.records), (20, Code::KindUnknown));
-
-    let mut log = Log::sample(20);
-    log.append(
-        "acme",
-        "audit.event",
-        json!({"action": "a", "outcome": "maybe", "source": "s"}),
-        &[],
-    );
-    assert_eq!(refused(&log, &log.records), (20, Code::SchemaInvalid));
-
-    let mut log = Log::sample(20);
     let genesis = log.genesis();
     log.append("acme", "ledger.genesis", genesis, &[]);
     assert_eq!(
@@ -215,6 +207,183 @@ fn what_does_not_belong_in_this_log_is_named() {
     let mut log = Log::empty();
     log.append("acme", "tenant.created", json!({"tenant": "acme", "name": "Acme"}), &[]);
     assert_eq!(refused(&log, &log.records), (0, Code::SignatureInvalid), "no genesis");
+}
+
+/// The one record after the first 20 of `log`, as it was checked, and its changes by name.
+fn last_checked(log: &Log) -> (Checked, Vec<&'static str>) {
+    let (_, mut checked) = checker(log).check(&log.records).unwrap();
+    let last = checked.pop().unwrap();
+    let name = |change: &Change| match change {
+        Change::Record(_) => "records",
+        Change::Timeline(_) => "timeline",
+        Change::Link(_) => "links",
+        Change::Canon(_) => "canon_entries",
+        Change::Parked(_) => "parked",
+    };
+    let changes = last.changes().iter().map(name).collect();
+    (last, changes)
+}
+
+#[test]
+fn a_payload_that_this_build_cannot_read_is_parked_and_what_follows_is_checked_on() {
+    let links = [("actor", "agent:a"), ("trace", "trace:t")];
+    for (kind, payload, code) in [
+        ("future.kind", json!({"any": [1, 2]}), Code::KindUnknown),
+        (
+            "audit.event",
+            json!({"action": "a", "outcome": "maybe", "source": "s"}),
+            Code::SchemaInvalid,
+        ),
+        ("canon.user.write", json!({"key": "k"}), Code::SchemaInvalid),
+    ] {
+        let mut log = Log::sample(20);
+        let bytes = log.append("acme", kind, payload, &links);
+        let (last, changes) = last_checked(&log);
+        assert_eq!(last.refusal.as_ref().map(|fault| fault.code), Some(code), "{kind}");
+        assert_eq!(changes, ["records", "links", "links", "timeline", "parked"], "{kind}");
+        let record = Record::parse(bytes.to_vec()).unwrap();
+        for change in last.changes() {
+            match change {
+                Change::Timeline(row) => {
+                    assert_eq!((row.at, row.action, row.outcome), (record.ts, None, None), "{kind}");
+                }
+                Change::Link(link) => assert_eq!(link.at, record.ts, "{kind}"),
+                Change::Parked(row) => {
+                    assert_eq!((row.offset, row.kind.as_str(), row.schema_version), (20, kind, 1));
+                    assert_eq!(row.code, code.as_str());
+                    assert!(!row.detail.contains("maybe"), "no value: {}", row.detail);
+                }
+                _ => {}
+            }
+        }
+        log.event("acme", 21, &[]);
+        log.rotate(key(99));
+        log.event("acme", 23, &[]);
+        assert_eq!(checker(&log).check(&log.records).unwrap().1.len(), 24, "{kind}");
+    }
+}
+
+#[test]
+fn a_detail_is_cut_between_characters() {
+    let mut log = Log::sample(20);
+    let member = "\u{20ac}".repeat(PARKED_DETAIL);
+    log.append(
+        "acme",
+        "audit.event",
+        json!({"action": "a", "outcome": "success", "source": "s", (member): 1}),
+        &[],
+    );
+    let Some(Change::Parked(row)) = last_checked(&log).0.changes().pop() else {
+        panic!("the last change of a parked record says so")
+    };
+    assert!(
+        (PARKED_DETAIL - 3..=PARKED_DETAIL).contains(&row.detail.len()),
+        "{}",
+        row.detail.len()
+    );
+}
+
+#[test]
+fn everything_else_that_is_wrong_with_a_record_of_an_unknown_kind_still_halts() {
+    let future = |change: fn(&mut log::Next)| {
+        let mut log = Log::sample(20);
+        change(&mut log.next);
+        log.append("acme", "future.kind", json!({}), &[]);
+        log
+    };
+    let forged = future(|next| next.signer = key(200));
+    assert_eq!(refused(&forged, &forged.records), (20, Code::SignatureInvalid));
+    let foreign = future(|next| next.log = Origin::parse("example.com/other").unwrap());
+    assert_eq!(refused(&foreign, &foreign.records), (20, Code::EnvelopeInvalid));
+    let gap = future(|next| next.offset = 21);
+    assert!(matches!(
+        check(&gap, &gap.records),
+        Err(Error::Gap {
+            expected: 20,
+            found: 21
+        })
+    ));
+    let chain = future(|next| next.prev = Some(None));
+    assert!(matches!(
+        check(&chain, &chain.records),
+        Err(Error::BrokenChain { offset: 20, .. })
+    ));
+}
+
+#[test]
+fn what_may_set_keys_is_never_parked() {
+    for (kind, code) in [
+        ("key.rotated", Code::SchemaInvalid),
+        ("key.revoked", Code::KindUnknown),
+        ("ledger.genesis", Code::SchemaInvalid),
+    ] {
+        let mut log = Log::sample(20);
+        log.append(Tenant::LEDGER, kind, json!({"new": "rules"}), &[]);
+        assert_eq!(refused(&log, &log.records), (20, code), "{kind}");
+    }
+    // Another tenant's keys are not the log's, and another kind of the ledger's own sets none.
+    for (tenant, kind) in [("acme", "key.revoked"), (Tenant::LEDGER, "ledger.map_root")] {
+        let mut log = Log::sample(20);
+        log.append(tenant, kind, json!({}), &[]);
+        assert_eq!(last_checked(&log).1.last(), Some(&"parked"), "{kind}");
+    }
+}
+
+#[test]
+fn a_parked_record_is_projected_by_a_build_that_knows_its_kind() {
+    let mut log = Log::sample(20);
+    let payload = json!({"key": "k", "value": 1, "min_loa": 0});
+    let bytes = log.append("acme", "canon.user.write", payload, &[]);
+    let older = Arc::new(Catalogue::builtin().without("canon.user.write"));
+    let (_, checked) = Checker::new(Arc::clone(&older), State::new(log.origin.clone()))
+        .check(&log.records)
+        .unwrap();
+    let parked = checked.last().unwrap();
+    let Some(Change::Parked(row)) = parked.changes().pop() else {
+        panic!("an older build parks it")
+    };
+    assert_eq!(Retry::of(&older, bytes.to_vec()).unwrap(), Retry::Keep(row));
+    let projected = Retry::of(&CATALOGUE, bytes.to_vec()).unwrap();
+    assert_eq!(projected, Retry::Project(project(&parked.record)));
+    assert!(matches!(Retry::of(&CATALOGUE, b"{}".to_vec()), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn a_digester_gives_what_its_tables_give() {
+    let mut digester = Digester::default();
+    let mut digest = Digest::default();
+    let (mut records, mut timelines) = (TableDigest::new("records"), TableDigest::new("timelines"));
+    for offset in [0, 4_095, 4_096, 9_000] {
+        let columns = [("kind", Column::Text("k")), ("offset", Column::Integer(offset))];
+        digester.add(&Row {
+            table: "records",
+            columns: &columns,
+        });
+        records.add_at(offset as u64, hash_row("records", &columns));
+    }
+    for id in [3, 1, 2] {
+        let columns = [("id", Column::Integer(id))];
+        digester.add(&Row {
+            table: "timelines",
+            columns: &columns,
+        });
+        timelines.add_keyed(&[Column::Integer(id)], hash_row("timelines", &columns));
+    }
+    for table in ["canon_entries", "links", "parked", "timeline"] {
+        digest.add_table(TableDigest::new(table));
+    }
+    digest.add_table(records);
+    digest.add_table(timelines);
+    assert_eq!(digester.finish(), digest);
+    let columns = [("offset", Column::Integer(7)), ("timeline", Column::Integer(3))];
+    assert_eq!(
+        Row {
+            table: "links",
+            columns: &columns
+        }
+        .key(),
+        r#"["3","7"]"#
+    );
 }
 
 #[test]

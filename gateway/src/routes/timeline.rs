@@ -5,8 +5,9 @@ use crate::Shared;
 use crate::edge::Context;
 use crate::error::Problem;
 use crate::query::Query;
+use crate::reading::{self, PARKED};
 use crate::timeline::{PARAMETERS, mint, question_tag, read, redeem};
-use crate::{reading, schema, splice};
+use crate::{schema, splice};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -19,6 +20,10 @@ use std::sync::Arc;
 /// `from` and `to` mean when it happened (`occurred_at`, else `ts`), `recorded_from` and `recorded_to` mean `ts`. `from` is
 /// inclusive and `to` exclusive, except that a plain date means that whole day. `q` is a phrase of qualifiers
 /// (`actor:agent:a1 -kind:trust.* outcome:denied created:2026-11-01..2026-11-20`).
+///
+/// `Sigil-Parked`, and `parked` where it is not 0, is the number of the tenant's records whose payload this read model
+/// cannot read, because it is older than their kind: they are in their timelines, but filters by action, outcome and
+/// time of happening may have missed them.
 #[utoipa::path(
     get, path = "/v1/audit/timeline", tag = "audit",
     params(
@@ -63,10 +68,16 @@ pub(crate) async fn timeline(
     }
     let position = reading::await_position(&shared, headers, &query).await?;
     let question = question_tag(&asked);
-    if reading::is_known(headers, &etag(question, position)) {
+    let conditional = headers.contains_key(header::IF_NONE_MATCH);
+    let parked = match conditional {
+        true => shared.queries.parked_count(asked.tenant.clone()).await?,
+        false => 0,
+    };
+    if conditional && reading::is_known(headers, &etag(question, position, parked)) {
         let mut unchanged = Response::default();
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         reading::stamp(&shared, position, &mut unchanged);
+        unchanged.headers_mut().insert(PARKED, HeaderValue::from(parked));
         return Ok(unchanged);
     }
     let page = shared.queries.timeline(asked.clone()).await?;
@@ -80,7 +91,8 @@ pub(crate) async fn timeline(
     let mut response = splice::json(body(&page, next.as_deref()));
     reading::stamp(&shared, page.position, &mut response);
     let headers = response.headers_mut();
-    if let Ok(etag) = HeaderValue::from_str(&etag(question, page.position)) {
+    headers.insert(PARKED, HeaderValue::from(page.parked));
+    if let Ok(etag) = HeaderValue::from_str(&etag(question, page.position, page.parked)) {
         headers.insert(header::ETAG, etag);
     }
     if let Some(next) = next {
@@ -92,9 +104,10 @@ pub(crate) async fn timeline(
     Ok(response)
 }
 
-/// The answer changes only when the read model moves on, so question and position name it.
-fn etag(question: u64, position: u64) -> String {
-    format!("W/\"{question:016x}-{position}\"")
+/// The answer changes only when the read model moves on or projects what was parked: question, position and number of
+/// parked records name it.
+fn etag(question: u64, position: u64, parked: u64) -> String {
+    format!("W/\"{question:016x}-{position}-{parked}\"")
 }
 
 fn body(page: &Page, next: Option<&str>) -> Vec<u8> {
@@ -110,7 +123,11 @@ fn body(page: &Page, next: Option<&str>) -> Vec<u8> {
     let more = next.is_some();
     // A cursor is base64url: nothing in it needs an escape.
     let next = next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""));
-    out.extend_from_slice(format!("],\"has_more\":{more},\"next_cursor\":{next}}}").as_bytes());
+    out.extend_from_slice(format!("],\"has_more\":{more},\"next_cursor\":{next}").as_bytes());
+    if page.parked > 0 {
+        out.extend_from_slice(format!(",\"parked\":{}", page.parked).as_bytes());
+    }
+    out.push(b'}');
     out
 }
 
@@ -301,5 +318,31 @@ mod tests {
             (news.status, news.json()["data"].as_array().map(Vec::len)),
             (StatusCode::OK, Some(4))
         );
+    }
+
+    #[tokio::test]
+    async fn an_answer_says_what_is_parked_and_changes_when_it_no_longer_is() {
+        let trial = filled().await;
+        let path = format!("{PATH}?outcome=denied");
+        let whole = trial.get(&path).await;
+        assert_eq!(
+            (whole.header("sigil-parked"), whole.json().get("parked").cloned()),
+            ("0", None)
+        );
+        trial.memory.parked.store(3, std::sync::atomic::Ordering::Relaxed);
+        let lacking = trial.get(&path).await;
+        assert_eq!(
+            (lacking.header("sigil-parked"), &lacking.json()["parked"]),
+            ("3", &json!(3))
+        );
+        let known = [("if-none-match", lacking.header("etag"))];
+        let again = trial.ask("GET", &path, &known, Body::empty()).await;
+        assert_eq!(
+            (again.status, again.header("sigil-parked")),
+            (StatusCode::NOT_MODIFIED, "3")
+        );
+        trial.memory.parked.store(0, std::sync::atomic::Ordering::Relaxed);
+        let healed = trial.ask("GET", &path, &known, Body::empty()).await;
+        assert_eq!((healed.status, healed.body.clone()), (StatusCode::OK, whole.body));
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::ReadModel;
 use crate::apply::put_canon;
-use crate::fault::{damaged, fault, integer, number};
+use crate::fault::{damaged, fault, number};
 use crate::statements;
 use projector::{Change, Error, Parked, ParkedRow, Retried, Retry};
 use record::{Kind, Tenant};

@@ -125,7 +125,10 @@ async fn visit_table(
     let mut rows = sqlx::query(table.statement).fetch(snapshot);
     let mut seen = 0_usize;
     while let Some(row) = rows.try_next().await.map_err(fault)? {
-        let columns = table.columns.iter().map(|(name, form)| Ok((*name, form.read(&row, name)?)));
+        let columns = table
+            .columns
+            .iter()
+            .map(|(name, form)| Ok((*name, form.read(&row, name)?)));
         let columns: Vec<(&'static str, Column<'_>)> = columns.collect::<Result<_, _>>().map_err(fault)?;
         visit(&Row {
             table: table.name,
