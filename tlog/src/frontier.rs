@@ -97,9 +97,7 @@ impl Frontier {
         let actual = bytes.len();
         let (head, tail) = bytes.split_first_chunk().ok_or(Error::Truncated { actual })?;
         let size = u64::from_be_bytes(*head);
-        if size > MAX_SIZE {
-            return Err(Error::SizeTooLarge { size });
-        }
+        check_size(size)?;
         let expected = encoded_len(size);
         if actual != expected {
             return Err(Error::Length { size, expected, actual });
@@ -107,6 +105,14 @@ impl Frontier {
         let (nodes, _) = tail.as_chunks::<NODE_BYTES>();
         Ok(Self::from_parts(size, nodes.iter().copied().map(Node::from).collect()))
     }
+}
+
+/// Refuses a size that no tree can have.
+pub(crate) const fn check_size(size: u64) -> Result<(), Error> {
+    if size > MAX_SIZE {
+        return Err(Error::SizeTooLarge { size });
+    }
+    Ok(())
 }
 
 fn node_count(size: u64) -> usize {

@@ -47,21 +47,58 @@
 //! level 0  [ 256 ][ 256 ] .. 273 full .. [ 256 ][ 112 ]   a node is a leaf hash
 //! ```
 //!
+//! # Proofs
+//!
+//! [`prove_inclusion`], [`prove_consistency`] and [`prove_range`] ask for perfect subtrees ([`Perfect`]) and give nodes;
+//! the `verify_` functions beside them need nothing but the proof. Sizes and positions fix a proof's shape, so nothing
+//! about it is taken from whoever sent it.
+//!
+//! # Notes
+//!
+//! A [`Checkpoint`] is a tree head in a signed [`Note`]; witnesses add [`Cosignature`] lines to it, and a [`Policy`]
+//! says how many make a quorum. What was sent and what was checked have different types: [`CheckpointText`] and
+//! [`Checkpoint`], [`ProofText`] and what [`ProofText::verify`] gives back.
+//!
 //! # Deliberately absent
 //!
 //! No clock, I/O or randomness: who stores nodes and tiles is the caller's business. Nothing here judges a root; what
 //! is decoded or rebuilt is only trusted once its (size, root) equals a signed one.
 
+mod base64;
+mod bundle;
+mod checkpoint;
+mod consistency;
+mod cosignature;
 mod edge;
 mod entry;
 mod error;
 mod frontier;
+mod inclusion;
+mod key;
 mod node;
+mod note;
+mod path;
+mod policy;
+mod range;
+mod subtree;
+mod text;
 mod tile;
 
+pub use bundle::{entries, push_entry};
+pub use checkpoint::{Checkpoint, CheckpointText};
+pub use consistency::{prove_consistency, verify_consistency};
+pub use cosignature::Cosignature;
 pub use edge::Edge;
 pub use entry::{log_entry, timeline_entry};
-pub use error::Error;
+pub use error::{Error, What};
 pub use frontier::Frontier;
+pub use inclusion::{prove_inclusion, verify_inclusion};
+pub use key::{KeyId, KeyType, VerifierKey};
 pub use node::{EMPTY_ROOT, Node, hash_children, hash_leaf};
+pub use note::{Line, Note};
+pub use path::TilePath;
+pub use policy::{Judgement, Policy, PolicyLog, PolicyWitness};
+pub use range::{prove_range, verify_range};
+pub use subtree::Perfect;
+pub use text::ProofText;
 pub use tile::{FullTile, TileId};

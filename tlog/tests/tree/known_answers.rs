@@ -37,24 +37,24 @@ const CT: [(&str, &str); 8] = [
 
 /// Base64 G7CJKXiZYvWKExZ15qRaGF8u7R2nRNW48t6zbr3EgjE=, JOtn5tZSYS7tElMbyxUNoOcOJEvgA+d5f58fotWa8fE=,
 /// TqNtFmcLBWAQ6lqCXCZ7V14XtGnWQQqjxZfWsPzxYdg=.
-const LEAVES: [&str; 3] = [
+pub const LEAVES: [&str; 3] = [
     "1bb08929789962f58a131675e6a45a185f2eed1da744d5b8f2deb36ebdc48231",
     "24eb67e6d652612eed12531bcb150da0e70e244be003e7797f9f1fa2d59af1f1",
     "4ea36d16670b056010ea5a825c267b575e17b469d6410aa3c597d6b0fcf161d8",
 ];
 /// Base64 uMuL84Ui5Qw+0CJpMxzkso/kgLhX/GLEYxDVbLLrqO4=.
-const ROOT_OF_THREE: &str = "b8cb8bf38522e50c3ed02269331ce4b28fe480b857fc62c46310d56cb2eba8ee";
+pub const ROOT_OF_THREE: &str = "b8cb8bf38522e50c3ed02269331ce4b28fe480b857fc62c46310d56cb2eba8ee";
 /// SHA-256 of the 96 bytes at `tile/0/000.p/3`.
 const TILE_OF_THREE: &str = "06efba249ce54b7f30d910751113458eda5878798bf81dc7e1c407e4412c15a3";
 /// The log entry at position 1.
-const ENTRY_1: &str = concat!(
+pub const ENTRY_1: &str = concat!(
     r#"{"digest":{"blake3":"3c68e3b954647fa9562d4f670b578d3539dfc957e443833639f0d62f3083cd30","#,
     r#""sha256":"555f91295619f0cef95e118c9840abbec587bef9b752e17dcaa63b55758434ba"},"kind":"record","#,
     r#""media_type":"application/vnd.ledger.record+json","#,
     r#""prev":"c89c7c2fbb05858b2701c782bdc5c57acfec23bb2eb0870d2a4b67b6dc6a0420","seq":1,"v":1}"#
 );
 
-fn node(digits: &str) -> Node {
+pub fn node(digits: &str) -> Node {
     Node::from(<[u8; 32]>::try_from(hex::decode(digits).unwrap()).unwrap())
 }
 

@@ -7,8 +7,14 @@ mod edge;
 #[cfg(test)]
 mod frontier_bytes;
 #[cfg(test)]
+mod hostile_notes;
+#[cfg(test)]
 mod known_answers;
 #[cfg(test)]
 mod naive;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod tile;
+#[cfg(test)]
+mod vectors;
