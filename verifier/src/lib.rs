@@ -33,4 +33,5 @@ pub use log::{Options, verify_log};
 pub use report::Report;
 pub use single::{RecordReport, verify_record};
 pub use source::{Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
-pub use trust::{Trust, TrustError, VerifierKey};
+pub use tlog::{KeyType, VerifierKey};
+pub use trust::{Trust, TrustError};

@@ -4,15 +4,11 @@
 //! Strict: unknown, repeated and missing members are refused, and every key is checked for its form. Without a trust
 //! file nothing is ever verified, because whoever forged a log also forged its genesis.
 
-use record::key::{decode_base64, encode_base64};
 use record::{Hash, Origin, PublicKey};
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
-use std::fmt;
+use tlog::{KeyType, VerifierKey};
 
 const MEMBERS: [&str; 5] = ["checkpoint_keys", "genesis_hash", "origin", "policy", "root_key"];
-/// Ed25519 checkpoint signatures in C2SP signed notes.
-const ED25519: u8 = 0x01;
 
 /// What is pinned about one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +23,6 @@ pub struct Trust {
     pub checkpoint_keys: Vec<VerifierKey>,
     /// A tlog-policy (C2SP) as text: which witnesses must have seen a checkpoint.
     pub policy: Option<String>,
-}
-
-/// A C2SP verifier key for Ed25519 notes: `<name>+<8 hex key id>+base64(0x01 || 32 bytes)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    key: PublicKey,
 }
 
 /// Why a text is no trust file.
@@ -102,57 +91,6 @@ impl Trust {
     }
 }
 
-impl VerifierKey {
-    /// The verifier key of `key` under `name`: for a log's own checkpoints the name is the origin.
-    pub fn new(name: impl Into<String>, key: PublicKey) -> Self {
-        Self { name: name.into(), key }
-    }
-
-    /// Reads the text form; `None` for another form or algorithm, a weak key or a key id that is not the key's.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (name, rest) = text.split_once('+')?;
-        let (_, encoded) = rest.split_once('+')?;
-        let [algorithm, raw @ ..] = decode_base64::<33>(encoded)?;
-        let named = !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control());
-        let key = Self::new(name, PublicKey::from_bytes(&raw)?);
-        (named && algorithm == ED25519 && key.to_string() == text).then_some(key)
-    }
-
-    /// The name of the signer.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The key.
-    #[must_use]
-    pub const fn key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    /// First four bytes of SHA-256 over `name || 0x0A || 0x01 || key` (C2SP signed-note).
-    #[must_use]
-    pub fn id(&self) -> [u8; 4] {
-        let digest = Sha256::new()
-            .chain_update(self.name.as_bytes())
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.key.as_bytes())
-            .finalize();
-        let [a, b, c, d, ..] = <[u8; 32]>::from(digest);
-        [a, b, c, d]
-    }
-}
-
-impl fmt::Display for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut raw = vec![ED25519];
-        raw.extend_from_slice(self.key.as_bytes());
-        let id = u32::from_be_bytes(self.id());
-        write!(f, "{}+{id:08x}+{}", self.name, encode_base64(&raw))
-    }
-}
-
 fn text<T>(
     members: &Map<String, Value>,
     member: &'static str,
@@ -169,6 +107,11 @@ fn checkpoint_keys(members: &Map<String, Value>) -> Result<Vec<VerifierKey>, Tru
         form: "an array of C2SP Ed25519 verifier keys (<name>+<key id>+<base64>)",
     };
     let keys = members.get("checkpoint_keys").and_then(Value::as_array);
-    let keys = keys.and_then(|keys| keys.iter().map(|key| VerifierKey::parse(key.as_str()?)).collect());
+    let key = |text: &Value| {
+        VerifierKey::parse(text.as_str()?)
+            .ok()
+            .filter(|key| key.kind() == KeyType::Ed25519)
+    };
+    let keys = keys.and_then(|keys| keys.iter().map(key).collect());
     keys.ok_or(wrong)
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
-use verifier::{Trust, VerifierKey};
+use verifier::{KeyType, Trust, VerifierKey};
 
 /// Creates the log.
 pub async fn run(args: Init, output: &Output) -> Result<Exit, Failure> {
@@ -54,11 +54,16 @@ pub async fn run(args: Init, output: &Output) -> Result<Exit, Failure> {
 /// Creates a log and writes its trust file.
 pub async fn create(init: ledger::Init, trust_file: &Path) -> Result<Created, Failure> {
     let created = ledger::create(init).await?;
+    let checkpoint_key = VerifierKey::new(
+        created.log.as_str(),
+        KeyType::Ed25519,
+        created.checkpoint_key.as_bytes(),
+    );
     let trust = Trust {
         origin: created.log.clone(),
         genesis_hash: created.genesis_hash,
         root_key: created.root_key,
-        checkpoint_keys: vec![VerifierKey::new(created.log.as_str(), created.checkpoint_key)],
+        checkpoint_keys: vec![checkpoint_key.map_err(anyhow::Error::from)?],
         policy: None,
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(trust_file)?;

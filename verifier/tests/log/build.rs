@@ -8,7 +8,9 @@ use record::{Fault, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tlog::{Edge, Frontier, Node, TileId, hash_leaf};
-use verifier::{Claims, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead, Trust, VerifierKey};
+use verifier::{
+    Claims, Derived, Head, Item, KeyType, StoredRecord, TimelineEntry, TimelineName, TreeHead, Trust, VerifierKey,
+};
 
 pub const ORIGIN: &str = "example.com/audit";
 type Name = (String, String, String);
@@ -285,7 +287,7 @@ impl Store {
             origin: origin(),
             genesis_hash: self.genesis.expect("every log here has a genesis"),
             root_key: public(ROOT_KEY),
-            checkpoint_keys: vec![VerifierKey::new(ORIGIN, public(CHECKPOINT_KEY))],
+            checkpoint_keys: vec![checkpoint_key()],
             policy: None,
         }
     }
@@ -304,4 +306,9 @@ impl Derived for Store {
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<Node>>, String> {
         Ok(self.tiles.get(&id).cloned())
     }
+}
+
+/// The log's checkpoint key as a trust file pins it.
+pub fn checkpoint_key() -> VerifierKey {
+    VerifierKey::new(ORIGIN, KeyType::Ed25519, public(CHECKPOINT_KEY).as_bytes()).unwrap()
 }
