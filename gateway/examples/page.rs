@@ -31,6 +31,7 @@ async fn main() {
         auth: LocalAuth::new("example-token", open),
         cursor_key: [1; 32],
         config: Config::default(),
+        board: None,
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
         .await

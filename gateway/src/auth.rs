@@ -1,4 +1,5 @@
-//! The `local` authenticator: a loopback peer with the printed token, and optionally a page without one.
+//! The `local` authenticator: a loopback peer with the printed token, and optionally a page without one; and the same
+//! token as the one key of a service that others reach.
 //!
 //! Only a hash of the token is kept, and hashes are compared in constant time. A request that looks as if another site
 //! or a proxy had sent it never gets in without the token.
@@ -16,6 +17,8 @@ const TOKEN_CONTEXT: &str = "sigil gateway local token v1";
 pub struct LocalAuth {
     token: blake3::Hash,
     open_reads: bool,
+    /// Callers from other machines may use the token: what carries it here is confidential.
+    anywhere: bool,
     operator: Arc<Caller>,
     page: Arc<Caller>,
 }
@@ -27,13 +30,20 @@ impl LocalAuth {
         Self {
             token: digest(token.as_bytes()),
             open_reads,
-            operator: Arc::new(local(
-                "local:operator",
-                CallerKind::Operator,
-                5,
-                &[Role::Reader, Role::Writer, Role::Admin],
-            )),
+            anywhere: false,
+            operator: Arc::new(operator("local:operator", Auth::Local)),
             page: Arc::new(local("local:page", CallerKind::Page, 1, &[Role::Reader])),
+        }
+    }
+
+    /// Accepts `token` from every peer as the operator's key, and nothing without it. For listeners behind TLS only: whoever
+    /// reads the token on its way is the operator from then on.
+    #[must_use]
+    pub fn service(token: &str) -> Self {
+        Self {
+            anywhere: true,
+            operator: Arc::new(operator("key:operator", Auth::ApiKey)),
+            ..Self::new(token, false)
         }
     }
 
@@ -42,7 +52,7 @@ impl LocalAuth {
     /// # Errors
     /// `AUTH_REQUIRED` or `TOKEN_INVALID`.
     pub(crate) fn authenticate(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Arc<Caller>, Problem> {
-        if !peer.is_some_and(|ip| ip.to_canonical().is_loopback()) {
+        if !self.anywhere && !peer.is_some_and(|ip| ip.to_canonical().is_loopback()) {
             let detail = "local authentication serves callers on this machine only";
             return Err(Problem::new(Code::AuthRequired, detail));
         }
@@ -68,6 +78,14 @@ impl std::fmt::Debug for LocalAuth {
         f.debug_struct("LocalAuth")
             .field("open_reads", &self.open_reads)
             .finish_non_exhaustive()
+    }
+}
+
+fn operator(id: &str, auth: Auth) -> Caller {
+    let roles = &[Role::Reader, Role::Writer, Role::Admin];
+    Caller {
+        auth,
+        ..local(id, CallerKind::Operator, 5, roles)
     }
 }
 
@@ -155,6 +173,21 @@ mod tests {
         assert_eq!(ask(false, None, &token), Err("AUTH_REQUIRED"));
         assert_eq!(ask(false, near, &token), Ok("local:operator".to_owned()));
         assert_eq!(ask(true, far, &[("host", "localhost")]), Err("AUTH_REQUIRED"));
+    }
+
+    #[test]
+    fn a_service_takes_its_token_from_anywhere_and_nothing_else() {
+        let service = LocalAuth::service("secret");
+        let far: Option<IpAddr> = Some("192.0.2.7".parse().unwrap());
+        let caller = service
+            .authenticate(far, &headers(&[("authorization", "Bearer secret")]))
+            .unwrap();
+        assert_eq!((caller.id.as_str(), caller.auth), ("key:operator", Auth::ApiKey));
+        for pairs in [&[("host", "localhost")][..], &[("authorization", "Bearer secre")]] {
+            for peer in [far, LOOPBACK] {
+                assert!(service.authenticate(peer, &headers(pairs)).is_err(), "{pairs:?}");
+            }
+        }
     }
 
     #[test]

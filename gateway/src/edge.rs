@@ -1,5 +1,5 @@
 //! The outer function around every route: request id, version, policy, caller, deadline, panics, problems, headers,
-//! metrics and one trace event.
+//! metrics, trace context and one event.
 //!
 //! Invariant: nothing reaches a handler that the policy table does not admit, and no failure leaves without
 //! problem+json. It is one function and not a stack of layers, because it runs for every append.
@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
+use ledger_client::trace::{self, TraceContext};
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -54,7 +55,23 @@ pub(crate) fn around(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router
         .with_state(shared)
 }
 
-async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+async fn pass(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let parent = sent_context(request.headers());
+    let context = TraceContext::begin(parent.as_ref());
+    trace::within(
+        context.clone(),
+        answer(&shared, request, next, parent.as_ref(), &context),
+    )
+    .await
+}
+
+async fn answer(
+    shared: &Shared,
+    mut request: Request,
+    next: Next,
+    parent: Option<&TraceContext>,
+    context: &TraceContext,
+) -> Response {
     let started = Instant::now();
     let inflight = shared.metrics.begin();
     let request_id: Arc<str> = shared.ids.request(request.headers()).into();
@@ -66,12 +83,22 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
         Some(Verdict::Row(at, rule)) => Some((at, rule)),
         _ => None,
     };
-    let admitted = admit(&shared, &mut request, verdict, &request_id);
+    let admitted = admit(shared, &mut request, verdict, &request_id);
     let method = request.method().clone();
+    let pattern = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = ledger_client::span!(
+        "request",
+        "server",
+        context,
+        parent,
+        http.request.method = method.as_str(),
+        http.route = pattern,
+        http.response.status_code = tracing::field::Empty
+    );
     // Kept only for the rare problem: a clone of a URI shares its bytes.
     let uri = request.uri().clone();
     let mut response = match admitted {
-        Ok(()) => run(&shared, row.map(|(_, rule)| rule), request, next, &request_id).await,
+        Ok(()) => run(shared, row.map(|(_, rule)| rule), request, next, &request_id).await,
         Err(problem) => problem.into_response(),
     };
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
@@ -85,6 +112,8 @@ async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
         response = explain(response, &scene, route);
     }
     dress(response.headers_mut(), &request_id);
+    dress_trace(response.headers_mut(), context);
+    span.record("http.response.status_code", response.status().as_u16());
     let took = started.elapsed();
     shared
         .metrics
@@ -211,6 +240,31 @@ fn dress(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// The trace that the request belongs to, sent once and well formed.
+fn sent_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut sent = headers.get_all(trace::TRACEPARENT).iter();
+    let traceparent = sent.next()?.to_str().ok().filter(|_| sent.next().is_none())?;
+    let states: Vec<&str> = headers
+        .get_all(trace::TRACESTATE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    TraceContext::parse(traceparent, Some(states.join(",").as_str()))
+}
+
+/// Tells the caller which trace the work belongs to.
+fn dress_trace(headers: &mut HeaderMap, context: &TraceContext) {
+    let sent = [
+        (trace::TRACEPARENT, Some(context.traceparent())),
+        (trace::TRACESTATE, context.tracestate().map(str::to_owned)),
+    ];
+    for (name, text) in sent {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }
 

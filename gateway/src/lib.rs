@@ -15,6 +15,7 @@ mod error;
 mod id;
 mod metrics;
 mod openapi;
+pub mod ops;
 mod policy;
 mod prefer;
 mod query;
@@ -36,7 +37,7 @@ pub use caller::{Caller, CallerKind, Role};
 pub use config::Config;
 pub use error::{catalogue, catalogue_pages};
 pub use openapi::openapi;
-pub use serve::serve;
+pub use serve::{Door, serve};
 pub use timeline::timeline_request;
 
 use ledger_client::LedgerClient;
@@ -56,6 +57,8 @@ pub struct App {
     pub cursor_key: [u8; 32],
     /// Limits.
     pub config: Config,
+    /// What the process says of its parts, for the probes; `None` where ledger and read model are in this process.
+    pub board: Option<Arc<ops::Board>>,
 }
 
 /// [`App`] with what the gateway keeps beside it, shared by all requests.
@@ -65,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) auth: LocalAuth,
     pub(crate) cursor_key: [u8; 32],
     pub(crate) config: Config,
+    pub(crate) board: Option<Arc<ops::Board>>,
     pub(crate) ids: id::Source,
     pub(crate) metrics: metrics::Registry,
 }
@@ -83,6 +87,7 @@ impl App {
             auth: self.auth,
             cursor_key: self.cursor_key,
             config: self.config,
+            board: self.board,
             ids: id::Source::new(),
             metrics: metrics::Registry::new(),
         })

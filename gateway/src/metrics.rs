@@ -4,6 +4,8 @@
 //! `route` is the pattern, and no tenant, actor or id is ever a label.
 
 use crate::policy::TABLE;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -100,11 +102,7 @@ impl Registry {
     /// The text that a scrape gets.
     pub(crate) fn render(&self, gauges: &Gauges) -> String {
         let mut out = String::with_capacity(8_192);
-        head(&mut out, "build_info", "gauge", "The build that answers.");
-        line(
-            &mut out,
-            format_args!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
-        );
+        build_info(&mut out);
         head(&mut out, "inflight_requests", "gauge", "Requests under way.");
         line(
             &mut out,
@@ -205,6 +203,23 @@ fn write_gauges(out: &mut String, gauges: &Gauges) {
     );
 }
 
+/// The build that answers.
+pub(crate) fn build_info(out: &mut String) {
+    head(out, "build_info", "gauge", "The build that answers.");
+    line(
+        out,
+        format_args!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+    );
+}
+
+/// The answer to a scrape.
+pub(crate) fn response(text: String) -> Response {
+    let mut response = Response::new(text.into());
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
 fn labels(row: usize) -> String {
     match TABLE.get(row) {
         Some(rule) => {
@@ -220,12 +235,12 @@ fn seconds(us: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     line(out, format_args!("# HELP {name} {help}"));
     line(out, format_args!("# TYPE {name} {kind}"));
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("writing to a String cannot fail");
 }
 

@@ -1,7 +1,7 @@
 //! The accept loop: a deadline for a request's head, a cap on connections, and a drain with a deadline.
 //!
-//! HTTP/1.1 only: the protocol detection of an HTTP/2 builder waits without a deadline for the first bytes, and HTTP/2
-//! belongs behind TLS. After `stop` no connection is accepted, requests under way finish, and what is left at the drain
+//! HTTP/1.1 only: the protocol detection of an HTTP/2 builder waits without a deadline for the first bytes. With TLS the
+//! handshake has the deadline of a request's head, and runs beside the loop: a peer that is slow holds up nobody. After `stop` no connection is accepted, requests under way finish, and what is left at the drain
 //! deadline is dropped.
 
 use crate::Config;
@@ -12,21 +12,50 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tower::Service as _;
 
 /// How long to wait after a failed `accept` (too many open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers requests on `listener` with `app` until `stop` resolves and the drain is over. Returns whether every request
+/// Where connections come in.
+pub struct Door {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl From<TcpListener> for Door {
+    /// Plain HTTP.
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
+impl Door {
+    /// HTTP over TLS.
+    #[must_use]
+    pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self {
+            listener,
+            tls: Some(config.into()),
+        }
+    }
+}
+
+/// Answers requests at `door` with `app` until `stop` resolves and the drain is over. Returns whether every request
 /// under way was answered before the drain deadline.
-pub async fn serve(listener: TcpListener, app: Router, config: &Config, stop: impl Future<Output = ()>) -> bool {
+pub async fn serve(door: impl Into<Door>, app: Router, config: &Config, stop: impl Future<Output = ()>) -> bool {
+    let Door { listener, tls } = door.into();
     let builder = builder(config);
+    let handshake = Duration::from_millis(config.header_timeout_ms);
     let slots = Arc::new(Semaphore::new(config.connections));
     let draining = GracefulShutdown::new();
     let (cut, cut_off) = watch::channel(());
@@ -48,14 +77,20 @@ pub async fn serve(listener: TcpListener, app: Router, config: &Config, stop: im
                 continue;
             }
         };
-        let connection = draining.watch(connection(&builder, stream, peer, app.clone()));
-        let mut cut_off = cut_off.clone();
+        let (watcher, mut cut_off) = (draining.watcher(), cut_off.clone());
+        let answered = answer(
+            builder.clone(),
+            tls.clone(),
+            stream,
+            peer,
+            app.clone(),
+            watcher,
+            handshake,
+        );
         tokio::spawn(async move {
             let _slot = slot;
             tokio::select! {
-                done = connection => if let Err(error) = done {
-                    tracing::debug!(%error, "a connection ended early");
-                },
+                () = answered => {}
                 _ = cut_off.changed() => {}
             }
         });
@@ -84,15 +119,38 @@ fn builder(config: &Config) -> http1::Builder {
     builder
 }
 
-fn connection(
-    builder: &http1::Builder,
+/// Answers the requests of one connection.
+async fn answer(
+    builder: http1::Builder,
+    tls: Option<TlsAcceptor>,
     stream: TcpStream,
     peer: SocketAddr,
     app: Router,
-) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
+    watcher: Watcher,
+    handshake: Duration,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let done = match tls {
+        None => watcher.watch(connection(&builder, stream, peer, app)).await,
+        Some(tls) => match tokio::time::timeout(handshake, tls.accept(stream)).await {
+            Ok(Ok(stream)) => watcher.watch(connection(&builder, stream, peer, app)).await,
+            Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_elapsed) => return tracing::debug!("a TLS handshake was not finished in time"),
+        },
+    };
+    if let Err(error) = done {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    builder: &http1::Builder,
+    stream: S,
+    peer: SocketAddr,
+    app: Router,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + use<S> {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -122,6 +122,7 @@ pub(crate) fn app(memory: &Arc<Memory>, config: Config, open_reads: bool) -> App
         auth: LocalAuth::new("secret-token", open_reads),
         cursor_key: [9; 32],
         config,
+        board: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file per verb. A command gets its arguments and the output, and gives an exit code or a failure.
 
 mod completion;
+mod config;
 mod demo;
 mod dev;
 mod doctor;
@@ -9,7 +10,8 @@ mod init;
 mod key;
 mod projection;
 mod record;
-mod serve;
+mod role;
+pub mod serve;
 mod timeline;
 mod verify;
 
@@ -20,9 +22,12 @@ use crate::output::Output;
 
 /// Runs the command that was asked for.
 pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    let verbose = cli.verbose;
     match cli.verb {
         Verb::Demo(args) => demo::run(args, output).await,
         Verb::Dev(args) => dev::run(args, output).await,
+        Verb::Serve(args) => role::run(args, verbose, output).await,
+        Verb::Config(verb) => config::run(verb, output),
         Verb::Init(args) => init::run(args, output).await,
         Verb::Import(args) => import::run(args, output).await,
         Verb::Timeline(args) => timeline::run(args, output).await,

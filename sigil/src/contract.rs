@@ -14,6 +14,7 @@ pub fn write(out: &Path) -> Result<Exit, Failure> {
         write_json(&out.join(format!("kinds/{name}.stored.json")), spec.stored_schema())?;
     }
     write_json(&out.join("openapi.json"), &gateway::openapi())?;
+    write_json(&out.join("config.schema.json"), &crate::config::schema())?;
     write_json(&out.join("errors.json"), &gateway::catalogue())?;
     Ok(Exit::Ok)
 }

@@ -2,11 +2,13 @@
 
 use crate::exit::Failure;
 use crate::feed::Feed;
+use crate::follow::follow;
 use crate::place::Place;
+use gateway::ops::Board;
 use ledger::Handle;
 use ledger_client::LedgerClient;
 use projector::query::Queries;
-use projector::{Cancel, ReadModel as _, Trigger};
+use projector::{ReadModel as _, Trigger};
 use projector_sqlite::ReadModel;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,7 @@ pub struct Embedded {
     pub read_model: Arc<ReadModel>,
 }
 
-/// The live projector.
+/// The live projector, with what stops it.
 pub struct Projecting {
     trigger: Trigger,
     task: JoinHandle<Result<(), projector::Error>>,
@@ -74,15 +76,15 @@ impl Embedded {
     }
 
     /// Starts the live projector, which goes on after failures that pass: a full disk, a ledger that opens itself again.
-    pub fn project(&self) -> Projecting {
-        self.follow(Some(RETRY))
+    pub fn project(&self, board: Option<Arc<Board>>) -> Projecting {
+        self.follow(Some(RETRY), board)
     }
 
     /// Starts the projector; with `retry`, failures that pass are tried again after this pause.
-    fn follow(&self, retry: Option<Duration>) -> Projecting {
+    fn follow(&self, retry: Option<Duration>, board: Option<Arc<Board>>) -> Projecting {
         let (trigger, cancel) = Trigger::new();
         let (read_model, mut feed) = (Arc::clone(&self.read_model), self.feed());
-        let task = tokio::spawn(async move { follow(&read_model, &mut feed, &cancel, retry).await });
+        let task = tokio::spawn(async move { follow(&*read_model, &mut feed, &cancel, retry, board.as_deref()).await });
         Projecting { trigger, task }
     }
 
@@ -92,7 +94,7 @@ impl Embedded {
         if self.read_model.position().await? >= head {
             return Ok(());
         }
-        let mut projecting = self.follow(None);
+        let mut projecting = self.follow(None, None);
         self.wait_for(head, &mut projecting).await?;
         projecting.stop().await
     }
@@ -138,41 +140,4 @@ impl Projecting {
             Err(error) => Err(anyhow::Error::from(error).into()),
         }
     }
-}
-
-async fn follow(
-    read_model: &ReadModel,
-    feed: &mut Feed,
-    cancel: &Cancel,
-    retry: Option<Duration>,
-) -> Result<(), projector::Error> {
-    loop {
-        let error = match read_model.run(feed, cancel).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        match (retry, &error) {
-            (_, projector::Error::Cancelled) => return Err(error),
-            (Some(pause), projector::Error::Database(_) | projector::Error::Source(_)) => {
-                let reason = chain(&error);
-                tracing::warn!(reason, "the read model stands still; the projector tries again");
-                if cancel.guard(tokio::time::sleep(pause)).await.is_none() {
-                    return Ok(());
-                }
-            }
-            _ => {
-                tracing::error!(
-                    reason = chain(&error),
-                    "the projector halted: the read model stays as it is"
-                );
-                return Err(error);
-            }
-        }
-    }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &projector::Error) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

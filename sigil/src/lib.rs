@@ -1,19 +1,24 @@
 //! The `sigil` executable as a library: configuration, wiring and the command line, so that benchmarks and tests run the
 //! very same wiring. Parses the command line, runs one command, and turns its end into an exit code.
 
+mod bus;
 mod cli;
 mod command;
+pub mod config;
 mod contract;
 pub mod embedded;
 mod exit;
 mod feed;
+mod follow;
 mod output;
 pub mod place;
 mod progress;
+mod roles;
 mod sample;
 mod secret;
 mod stop;
 mod telemetry;
+mod tls;
 
 pub use exit::{Exit, Failure};
 pub use feed::Feed;
@@ -30,7 +35,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let output = output::Output::new(cli.json);
-    telemetry::start(cli.verbose);
+    // A service's diagnostics are what its configuration says.
+    if !matches!(cli.verb, cli::Verb::Serve(_)) {
+        telemetry::start(cli.verbose);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&exit::Failure::from(anyhow::Error::from(error))),

@@ -1,6 +1,7 @@
 //! Where a log's files are: `--data-dir D` makes `D`, `D.key`, `D.trust` and `D.root`, each path settable.
 
 use crate::cli::LogArgs;
+use crate::config::Settings;
 use crate::secret;
 use ledger::{Config, KeySource};
 use std::ffi::OsString;
@@ -26,6 +27,15 @@ impl Place {
         Ok(Self {
             data_dir: args.data_dir.clone(),
             key,
+        })
+    }
+
+    /// The place that the configuration names.
+    pub(crate) fn configured(settings: &Settings) -> anyhow::Result<Self> {
+        Self::of(&LogArgs {
+            data_dir: settings.log.data_dir.clone(),
+            key_file: settings.log.key_file.clone(),
+            passphrase_file: settings.log.passphrase_file.clone(),
         })
     }
 

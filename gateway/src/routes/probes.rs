@@ -5,10 +5,13 @@ use crate::error::{Code, Problem};
 use crate::metrics::Gauges;
 use crate::splice;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a probe waits for a ledger or a read model that may be far away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process answers.
 #[utoipa::path(get, path = "/livez", tag = "operation", security(()), responses((status = 200, description = "Alive.")))]
@@ -22,6 +25,9 @@ pub(crate) async fn livez() -> Response {
     (status = 503, description = "Not ready.", body = crate::schema::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    if let Some(missing) = shared.board.as_ref().and_then(|board| board.missing()) {
+        return Err(Problem::new(Code::NotReady, missing));
+    }
     let (ledger, queries) = state(&shared).await;
     match (ledger, queries) {
         (Some(_), Some(_)) => Ok(splice::json("{\"status\":\"ok\"}")),
@@ -35,11 +41,14 @@ pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Result<Response
 pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
     let (ledger, queries) = state(&shared).await;
     let word = |works: bool| if works { "ok" } else { "unavailable" };
-    let all = ledger.is_some() && queries.is_some();
+    let board = shared.board.as_ref();
+    let all = ledger.is_some() && queries.is_some() && board.is_none_or(|board| board.missing().is_none());
     let body = json!({
         "status": if all { "ok" } else { "degraded" },
         "ledger": {"status": word(ledger.is_some()), "size": ledger},
         "read_model": {"status": word(queries.is_some()), "position": queries},
+        "role": board.map_or("embedded", |board| board.role()),
+        "parts": board.map(|board| board.describe()).unwrap_or_default(),
         "version": env!("CARGO_PKG_VERSION"),
     });
     splice::json(body.to_string())
@@ -48,19 +57,25 @@ pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
 /// Prometheus metrics.
 #[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200, description = "Prometheus text format.", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let position = shared.queries.position().await.ok();
+    let position = soon(async { shared.queries.position().await.ok() }).await;
     let head = *shared.ledger.committed().borrow();
     let gauges = Gauges { head, position };
-    let mut response = Response::new(shared.metrics.render(&gauges).into());
-    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
-    response
+    let mut text = shared.metrics.render(&gauges);
+    if let Some(board) = &shared.board {
+        board.render(&mut text);
+    }
+    crate::metrics::response(text)
 }
 
-/// Size of the log and position of the read model, of each that answers.
+/// Size of the log and position of the read model, of each that answers soon enough for a probe.
 async fn state(shared: &Shared) -> (Option<u64>, Option<u64>) {
-    let size = shared.ledger.head().await.ok().map(|head| head.size);
-    (size, shared.queries.position().await.ok())
+    let size = async { Some(shared.ledger.head().await.ok()?.size) };
+    let position = async { shared.queries.position().await.ok() };
+    tokio::join!(soon(size), soon(position))
+}
+
+async fn soon(answer: impl Future<Output = Option<u64>>) -> Option<u64> {
+    tokio::time::timeout(PATIENCE, answer).await.ok().flatten()
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::stop::{Signals, Stop};
-use gateway::{App, Config, LocalAuth};
+use crate::roles;
+use crate::stop::Signals;
+use gateway::ops::Board;
+use gateway::{App, Config, Door, LocalAuth};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -22,7 +24,21 @@ pub fn loopback_only(address: SocketAddr) -> Result<(), Failure> {
     Err(Failure::new(Exit::Usage, message))
 }
 
-/// Serves until Ctrl-C or SIGTERM, then drains: no new connections, requests under way finish, the log is closed.
+/// What an embedded log is served with.
+pub struct Service {
+    /// Where requests come in.
+    pub door: Door,
+    /// Who may come in.
+    pub auth: LocalAuth,
+    /// Authenticates cursors.
+    pub cursor_key: [u8; 32],
+    /// Limits.
+    pub config: Config,
+    /// Where the parts say how they are.
+    pub board: Option<Arc<Board>>,
+}
+
+/// Serves on this machine until Ctrl-C or SIGTERM, then drains.
 pub async fn until_stopped(
     embedded: Embedded,
     listener: TcpListener,
@@ -31,15 +47,39 @@ pub async fn until_stopped(
     output: &Output,
 ) -> Result<Exit, Failure> {
     loopback_only(listener.local_addr()?)?;
-    let config = Config::default();
+    let service = Service {
+        door: listener.into(),
+        auth,
+        cursor_key: embedded.handle.derive_key(CURSOR_KEY),
+        config: Config::default(),
+        board: None,
+    };
+    serve_until(embedded, service, signals, output).await
+}
+
+/// Serves until Ctrl-C or SIGTERM, then drains: no new connections, requests under way finish, the log is closed.
+pub async fn serve_until(
+    embedded: Embedded,
+    service: Service,
+    signals: &mut Signals,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let Service {
+        door,
+        auth,
+        cursor_key,
+        config,
+        board,
+    } = service;
     let app = App {
         ledger: embedded.client(),
         queries: Arc::clone(&embedded.read_model) as Arc<dyn projector::query::Queries>,
         auth,
-        cursor_key: embedded.handle.derive_key(CURSOR_KEY),
+        cursor_key,
         config: config.clone(),
+        board: board.clone(),
     };
-    let mut projecting = embedded.project();
+    let mut projecting = embedded.project(board.clone());
     let (halt, halted) = oneshot::channel::<()>();
     let serving = tokio::spawn({
         let router = app.router();
@@ -47,13 +87,16 @@ pub async fn until_stopped(
             let stop = async {
                 let _dropped = halted.await;
             };
-            gateway::serve(listener, router, &config, stop).await
+            gateway::serve(door, router, &config, stop).await
         }
     });
     let stopped = tokio::select! {
         stopped = signals.requested() => Ok(stopped),
         error = projecting.halted() => Err(Failure::from(error)),
     };
+    if let Some(board) = &board {
+        board.drain();
+    }
     output.note("stopping: requests under way are finished first");
     // The server may be gone already.
     let _gone = halt.send(());
@@ -65,8 +108,5 @@ pub async fn until_stopped(
     if !drained {
         output.note("some requests were cut off at the drain deadline; a client that retries with the same id is safe");
     }
-    match stopped? {
-        Stop::Interrupt => Ok(Exit::Interrupted),
-        Stop::Terminate => Ok(Exit::Ok),
-    }
+    Ok(roles::exit(stopped?))
 }

@@ -13,6 +13,8 @@ pub fn sigil() -> Command {
         command.env_remove(name);
     }
     command.env_remove("NO_COLOR").stdin(Stdio::null());
+    // Nor with the configuration of whoever runs the tests.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 

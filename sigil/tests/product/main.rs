@@ -7,6 +7,7 @@
 
 mod client;
 mod commands;
+mod config;
 mod contracts;
 mod crash;
 mod http;
@@ -14,3 +15,4 @@ mod lifecycle;
 mod log;
 mod sample_logs;
 mod server;
+mod service;

@@ -35,12 +35,17 @@ impl Server {
 
     /// Serves `log` with these arguments only: the token is the server's own.
     pub fn bare(log: &Log, args: &[&str]) -> Self {
+        Self::run(log, "dev", &[&["--listen", "127.0.0.1:0"], args].concat())
+    }
+
+    /// Runs a verb that serves `log` until it is told to stop, and says where in its first line.
+    pub fn run(log: &Log, verb: &str, args: &[&str]) -> Self {
         let errors = File::options()
             .create(true)
             .append(true)
             .open(log.path("dev.stderr"))
             .expect("a file beside the log");
-        let mut command = log.command(&["dev", "--json", "--listen", "127.0.0.1:0"]);
+        let mut command = log.command(&[verb, "--json"]);
         command.args(args);
         let mut child = command
             .stdout(Stdio::piped())
@@ -53,7 +58,11 @@ impl Server {
         BufReader::new(stdout).read_line(&mut line).expect("a line or an end");
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no server: {}", errors_of(log)));
         let url = said["url"].as_str().expect("the server says where it is");
-        let peer = url.trim_start_matches("http://").parse().expect("an address");
+        let peer = url
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address");
         Self { child, peer, said }
     }
 

@@ -1,0 +1,51 @@
+//! The role `embedded`: log, projector and API in one process, as a service.
+
+use super::{Entrance, OpsListener, Start, ops_address};
+use crate::command::serve::{Service, serve_until};
+use crate::config::Role;
+use crate::embedded::Embedded;
+use crate::exit::{Exit, Failure};
+use crate::place::Place;
+use ledger_client::LedgerClient as _;
+use serde_json::json;
+
+/// Opens the log and serves it.
+pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
+    let Start {
+        settings,
+        board,
+        mut signals,
+        output,
+    } = start;
+    let place = Place::configured(settings)?;
+    let embedded = Embedded::open(&place).await?;
+    let entrance = Entrance::open(&settings.http).await?;
+    let ops = match ops_address(Role::Embedded, settings) {
+        Some(address) => Some(OpsListener::open(address, &board, settings).await?),
+        None => None,
+    };
+    let head = embedded.handle.head().await?;
+    let value = json!({
+        "role": "embedded",
+        "url": entrance.url,
+        "ops": ops.as_ref().map(|ops| ops.address.to_string()),
+        "log": head.log.as_str(),
+        "size": head.size,
+    });
+    output.data(
+        &value,
+        &format!("serving {} ({} records) at {}", head.log, head.size, entrance.url),
+    );
+    let service = Service {
+        door: entrance.door,
+        auth: entrance.auth,
+        cursor_key: entrance.cursor_key,
+        config: settings.limits.http.clone(),
+        board: Some(board),
+    };
+    let ended = serve_until(embedded, service, &mut signals, output).await;
+    if let Some(ops) = ops {
+        ops.close().await;
+    }
+    ended
+}
