@@ -111,6 +111,8 @@ pub enum What {
     TilePath,
     /// An entry bundle of C2SP tlog-tiles.
     EntryBundle,
+    /// A way through an authenticated map.
+    MapProof,
 }
 
 impl std::fmt::Display for What {
@@ -124,6 +126,7 @@ impl std::fmt::Display for What {
             Self::Proof => "not a tlog-proof",
             Self::TilePath => "not a tile path",
             Self::EntryBundle => "not an entry bundle",
+            Self::MapProof => "not a proof of a map",
         })
     }
 }

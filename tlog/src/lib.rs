@@ -59,6 +59,11 @@
 //! says how many make a quorum. What was sent and what was checked have different types: [`CheckpointText`] and
 //! [`Checkpoint`], [`ProofText`] and what [`ProofText::verify`] gives back.
 //!
+//! # The map
+//!
+//! [`map_root`] is the root of the authenticated map from a timeline to its head, and a [`MapProof`] shows what the map
+//! holds under a key, or that it holds nothing there.
+//!
 //! # Deliberately absent
 //!
 //! No clock, I/O or randomness: who stores nodes and tiles is the caller's business. Nothing here judges a root; what
@@ -75,6 +80,7 @@ mod error;
 mod frontier;
 mod inclusion;
 mod key;
+mod map;
 mod node;
 mod note;
 mod path;
@@ -94,6 +100,7 @@ pub use error::{Error, What};
 pub use frontier::Frontier;
 pub use inclusion::{prove_inclusion, verify_inclusion};
 pub use key::{KeyId, KeyType, VerifierKey};
+pub use map::{EMPTY_MAP, MapKey, MapLeaf, MapProof, map_root, prove_map};
 pub use node::{EMPTY_ROOT, Node, hash_children, hash_leaf};
 pub use note::{Line, Note};
 pub use path::TilePath;

@@ -21,6 +21,11 @@ pub const EMPTY_ROOT: Node = Node([
 ]);
 
 impl Node {
+    /// 32 zero bytes, which no hash is known to have.
+    pub(crate) const fn zero() -> Self {
+        Self([0; 32])
+    }
+
     /// The 32 bytes of the hash.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

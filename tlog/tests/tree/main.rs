@@ -11,6 +11,8 @@ mod hostile_notes;
 #[cfg(test)]
 mod known_answers;
 #[cfg(test)]
+mod map;
+#[cfg(test)]
 mod naive;
 #[cfg(test)]
 mod proofs;
