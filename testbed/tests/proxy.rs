@@ -1,5 +1,7 @@
 //! Every fault of the proxy really happens, seen from both sides of a plain TCP connection.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
