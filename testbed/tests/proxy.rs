@@ -1,6 +1,10 @@
 //! Every fault of the proxy really happens, seen from both sides of a plain TCP connection.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on shall fail"
+)]
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
