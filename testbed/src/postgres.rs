@@ -8,6 +8,7 @@ mod client;
 mod cluster;
 mod database;
 mod ready;
+mod setup;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use database::Database;

@@ -7,7 +7,7 @@
 use anyhow::Result;
 
 use crate::process;
-use crate::services::Postgres;
+use crate::services::{Postgres, Purpose};
 
 /// Benches known to need no server. Any other name, and no name at all, gets one.
 const ALONE: [&str; 9] = [
@@ -48,7 +48,7 @@ fn executable(names: &[String]) -> Result<()> {
 }
 
 fn find_postgres() -> Option<Postgres> {
-    match Postgres::start() {
+    match Postgres::start(Purpose::Bench) {
         Ok(postgres) => Some(postgres),
         Err(error) => {
             println!("bench: going on without Postgres, so without the lines that compare with it: {error:#}");

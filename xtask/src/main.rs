@@ -8,6 +8,7 @@ mod ci;
 mod finding;
 mod generated;
 mod layers;
+mod matrix;
 mod packages;
 mod process;
 mod scratch;

@@ -14,6 +14,16 @@ use crate::workspace;
 pub fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace::root()).args(args);
+    // What `cargo run` tells us of our own package is no business of the next cargo: build scripts that look at it would
+    // run again, and everything behind them, whenever a verb follows a plain cargo command.
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let of_our_package = names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    for name in of_our_package {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -1,17 +1,22 @@
-//! The servers that a measurement needs beside us: today Postgres.
+//! The servers that tests and measurements need beside us: a Postgres that runs, and a nats-server that tests start.
 //!
-//! Order: the server that `SIGIL_TEST_POSTGRES_URL` names; the programs on this machine; the programs after apt-get
-//! installed them; a container. Invariant: a server that we started is ours alone and is gone, with its files, when
-//! its `Postgres` is dropped or this process dies in whatever way.
+//! Order: what a variable names; the programs on this machine; the programs after apt-get installed them; a container.
+//! Invariant: a server that we started is ours alone and is gone, with its files, when its `Postgres` is dropped or
+//! this process dies in whatever way.
 
 mod account;
 mod address;
 mod container;
+mod current;
 mod leash;
 mod local;
+pub mod nats;
 mod programs;
 
-use std::path::PathBuf;
+pub use current::Current;
+pub use programs::postgres_version;
+
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,15 +27,31 @@ use crate::scratch::Scratch;
 use leash::Leash;
 
 const URL: &str = "SIGIL_TEST_POSTGRES_URL";
+const BIN: &str = "SIGIL_TEST_POSTGRES_BIN";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// As durable as our own store, and with memory enough not to measure its defaults.
-const SETTINGS: [&str; 4] = [
-    "fsync=on",
-    "synchronous_commit=on",
-    "shared_buffers=512MB",
-    "max_wal_size=4GB",
-];
+/// What a server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// As durable as our own store, and with memory enough not to measure its defaults.
+    Bench,
+    /// Many short databases and many processes at once; what the power supply does to it is not a test's subject.
+    Tests,
+}
+
+impl Purpose {
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Bench => &[
+                "fsync=on",
+                "synchronous_commit=on",
+                "shared_buffers=512MB",
+                "max_wal_size=4GB",
+            ],
+            Self::Tests => &["fsync=off", "full_page_writes=off", "max_connections=500"],
+        }
+    }
+}
 
 /// A server that answers.
 pub struct Postgres {
@@ -54,7 +75,7 @@ impl Postgres {
     /// # Errors
     /// When none can be had: what was tried and what to do. When `SIGIL_TEST_POSTGRES_URL` is set and does not
     /// answer: nothing else is tried, because somebody asked for that one.
-    pub fn start() -> Result<Self> {
+    pub fn start(purpose: Purpose) -> Result<Self> {
         if let Ok(url) = std::env::var(URL) {
             return address::connect(&url)?
                 .ready()
@@ -64,12 +85,12 @@ impl Postgres {
         let found = programs::find().context("no server programs found");
         match found
             .or_else(|none| programs::install().context(none))
-            .and_then(|bin_dir| local::start(&bin_dir))
+            .and_then(|bin_dir| local::start(&bin_dir, purpose))
         {
             Ok(postgres) => return postgres.ready(),
             Err(error) => tried.push(format!("{error:#}")),
         }
-        match container::start() {
+        match container::start(purpose) {
             Ok(postgres) => return postgres.ready(),
             Err(error) => tried.push(format!("{error:#}")),
         }
@@ -77,6 +98,16 @@ impl Postgres {
             "no Postgres to be had ({}): install PostgreSQL 15 or newer, or set {URL}=postgres://user@host:port/database",
             tried.join("; ")
         ))
+    }
+
+    /// Installs the system's own server and says where its programs lie.
+    pub fn install() -> Result<PathBuf> {
+        programs::install()
+    }
+
+    /// Starts a server with the programs in `bin_dir` and waits until it answers.
+    pub fn start_from(bin_dir: &Path, purpose: Purpose) -> Result<Self> {
+        local::start(bin_dir, purpose)?.ready()
     }
 
     /// Runs SQL and gives back what it printed: one line per row, columns between `|`.
@@ -111,10 +142,25 @@ impl Postgres {
         environment
     }
 
+    /// What the tests read: the address of this server, and where programs lie for servers of a test's own.
+    pub fn test_environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = vec![(URL, address::url(&self.environment))];
+        environment.extend(self.bin_dir.iter().map(|dir| (BIN, dir.display().to_string())));
+        environment
+    }
+
+    /// What the server says of itself, for example `15.18`.
+    pub fn version(&self) -> Result<String> {
+        let printed = self.psql("show server_version")?;
+        Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
+    }
+
+    /// A program of the server's own version, else the one on the path: some sets of programs come without clients.
     fn program(&self, name: &str) -> PathBuf {
-        self.bin_dir
-            .as_ref()
-            .map_or_else(|| PathBuf::from(name), |dir| dir.join(name))
+        let own = self.bin_dir.as_ref().map(|dir| dir.join(name));
+        own.filter(|program| program.is_file())
+            .or_else(|| programs::client(name))
+            .unwrap_or_else(|| PathBuf::from(name))
     }
 
     fn ready(self) -> Result<Self> {

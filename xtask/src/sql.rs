@@ -62,6 +62,7 @@ mod tests {
     fn a_missing_target_is_an_error() {
         let package = |tests: &[&str]| Package {
             name: CRATE.to_owned(),
+            folder: String::new(),
             dependencies: vec![],
             tests: tests.iter().map(|&test| test.to_owned()).collect(),
         };

@@ -1,20 +1,40 @@
 //! `cargo xtask test`: every test of the workspace, with what it needs, on a machine that has only Rust.
 //!
-//! Invariant: nothing is installed that no test uses; today none needs a server. A failing test does not keep the
-//! others from running, and the runner's own summary comes last.
+//! Tests start their own nats-server, whose program they find by a variable; a Postgres that they share runs as long as
+//! they do. Invariant: a failing test, or a server that cannot be had, does not keep the other tests from running; the
+//! runner's own summary comes last but for what failed.
 
 use anyhow::{Result, bail};
 
-use crate::process;
+use crate::services::{Postgres, Purpose, nats};
+use crate::{matrix, process};
 
-/// The verb. Arguments go to the runner as they are, and then the documentation's examples stay out.
+/// The verb. Arguments go to the runner as they are, and then the documentation's examples stay out. With `--matrix`
+/// first, only the tests that talk to servers run, against several versions of them.
 pub fn run(args: &[String]) -> Result<()> {
+    if let Some((first, rest)) = args.split_first()
+        && first == "--matrix"
+    {
+        return matrix::run(rest);
+    }
+    let mut failed = vec![];
+    let mut environment = vec![];
+    match nats::find() {
+        Ok(program) => environment.push((nats::VARIABLE, program.display().to_string())),
+        Err(error) => failed.push(format!("{error:#}")),
+    }
+    // Kept until the tests are done.
+    let postgres = Postgres::start(Purpose::Tests);
+    match &postgres {
+        Ok(postgres) => environment.extend(postgres.test_environment()),
+        Err(error) => failed.push(format!("{error:#}")),
+    }
     let has_nextest = process::answers(&mut process::cargo(["nextest", "--version"]));
-    let failed: Vec<String> = plan(has_nextest, args)
+    let tests = plan(has_nextest, args)
         .into_iter()
-        .filter_map(|step| process::run(&mut process::cargo(step)).err())
-        .map(|error| error.to_string())
-        .collect();
+        .filter_map(|step| process::run(process::cargo(step).envs(environment.clone())).err())
+        .map(|error| error.to_string());
+    failed.extend(tests);
     if !failed.is_empty() {
         bail!("{}", failed.join("; "));
     }

@@ -61,10 +61,11 @@ pub struct Dependency {
     pub purpose: Purpose,
 }
 
-/// A crate of the workspace. `tests` are its integration test targets.
+/// A crate of the workspace. `folder` is its path from the root; `tests` are its integration test targets.
 #[derive(Clone, Debug)]
 pub struct Package {
     pub name: String,
+    pub folder: String,
     pub dependencies: Vec<Dependency>,
     pub tests: Vec<String>,
 }
@@ -87,8 +88,15 @@ fn package(value: &Value) -> Result<Package> {
             .as_array()
             .is_some_and(|kinds| kinds.iter().any(|k| k == "test"))
     };
+    let manifest = Path::new(
+        value["manifest_path"]
+            .as_str()
+            .context("cargo metadata: a crate lies nowhere")?,
+    );
+    let folder = manifest.parent().unwrap_or(manifest);
     Ok(Package {
         name: name(value)?,
+        folder: folder.strip_prefix(root()).unwrap_or(folder).display().to_string(),
         dependencies: list(value, "dependencies")?
             .iter()
             .map(dependency)
@@ -133,12 +141,21 @@ mod tests {
 
     #[test]
     fn metadata_gives_crates_with_purposes_and_test_targets() {
-        let text = r#"{"packages": [{"name": "ledger",
+        let text = r#"{"packages": [{"name": "ledger", "manifest_path": "/elsewhere/ledger/Cargo.toml",
             "dependencies": [{"name": "record", "kind": null, "rename": "rec"}, {"name": "tempfile", "kind": "dev"},
                              {"name": "cc", "kind": "build"}],
             "targets": [{"name": "ledger", "kind": ["lib"]}, {"name": "crash", "kind": ["test"]}]}]}"#;
         let packages = parse_metadata(text).unwrap();
-        assert_eq!(packages[0].name, "ledger");
+        assert_eq!(
+            (packages[0].name.as_str(), packages[0].folder.as_str()),
+            ("ledger", "/elsewhere/ledger")
+        );
+        assert!(
+            super::packages()
+                .unwrap()
+                .iter()
+                .any(|package| package.folder == "xtask")
+        );
         let purposes: Vec<_> = packages[0]
             .dependencies
             .iter()
@@ -158,7 +175,7 @@ mod tests {
     #[test]
     fn metadata_that_is_not_understood_is_an_error() {
         assert!(parse_metadata("{}").is_err());
-        let odd = r#"{"packages": [{"name": "a", "targets": [], "dependencies": [{"name": "b", "kind": "new"}]}]}"#;
+        let odd = r#"{"packages": [{"name": "a", "manifest_path": "/a/Cargo.toml", "targets": [], "dependencies": [{"name": "b", "kind": "new"}]}]}"#;
         assert!(parse_metadata(odd).is_err());
     }
 

@@ -109,6 +109,7 @@ mod tests {
     fn refused(room: &str, name: &str, purpose: Purpose) -> bool {
         let package = |name: &str, dependencies| Package {
             name: name.to_owned(),
+            folder: String::new(),
             dependencies,
             tests: vec![],
         };

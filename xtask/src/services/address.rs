@@ -43,6 +43,33 @@ pub fn environment(
     environment
 }
 
+/// The address for a client that reads no variables. A server in a folder of our own is reached by TCP: a test's process
+/// may run as somebody who cannot enter it.
+pub fn url(environment: &[(&'static str, String)]) -> String {
+    let part = |name: &str| {
+        environment
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let host = part("PGHOST")
+        .filter(|host| !host.starts_with('/'))
+        .unwrap_or("127.0.0.1");
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        encode(host)
+    };
+    let password = part("PGPASSWORD").map_or(String::new(), |password| format!(":{}", encode(password)));
+    let mode = part("PGSSLMODE").map_or(String::new(), |mode| format!("?sslmode={mode}"));
+    format!(
+        "postgres://{}{password}@{host}:{}/{}{mode}",
+        encode(part("PGUSER").unwrap_or_default()),
+        part("PGPORT").unwrap_or("5432"),
+        encode(part("PGDATABASE").unwrap_or_default())
+    )
+}
+
 /// `postgres://user[:password]@host[:port][/database][?sslmode=..]`, each part percent-encoded.
 fn parse(url: &str) -> Result<(Vec<(&'static str, String)>, u16)> {
     let shape = "the address of Postgres is not postgres://user[:password]@host[:port][/database][?sslmode=..]";
@@ -100,9 +127,34 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// What RFC 3986 leaves as it is in every part of an address.
+fn encode(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let encoded = text.bytes().map(|byte| {
+        if plain(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    encoded.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_comes_back_from_its_variables() {
+        for whole in [
+            "postgres://a%40b:p%3A%2F@db.example:6000/audit?sslmode=require",
+            "postgres://me@[::1]:5432/x",
+        ] {
+            assert_eq!(url(&parse(whole).unwrap().0), whole);
+        }
+        let by_socket = environment("/tmp/x", 7, "postgres", Some("p"), "postgres");
+        assert_eq!(url(&by_socket), "postgres://postgres:p@127.0.0.1:7/postgres");
+    }
 
     fn parsed(url: &str) -> Vec<String> {
         parse(url)

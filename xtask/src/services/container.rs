@@ -9,14 +9,14 @@ use anyhow::{Result, bail};
 
 use super::account::Account;
 use super::leash::Leash;
-use super::{Postgres, SETTINGS, address, local};
+use super::{Postgres, Purpose, address, local};
 use crate::process;
 use crate::scratch::Scratch;
 
 const IMAGE: &str = "postgres:17";
 
 /// Pulls the image and starts the server. It may not answer yet.
-pub fn start() -> Result<Postgres> {
+pub fn start(purpose: Purpose) -> Result<Postgres> {
     if !process::answers(Command::new("docker").arg("info")) {
         bail!("no docker that answers");
     }
@@ -31,7 +31,7 @@ pub fn start() -> Result<Postgres> {
         scratch.path(),
         Account::ours(),
         &stop,
-        &server(&name, port, &secret.display().to_string()),
+        &server(&name, port, &secret.display().to_string(), purpose),
     )?;
     let client = ["docker", "exec", &name, "psql", "-U", "postgres", "-h", "127.0.0.1"];
     Ok(Postgres {
@@ -45,7 +45,7 @@ pub fn start() -> Result<Postgres> {
     })
 }
 
-fn server(name: &str, port: u16, env_file: &str) -> Vec<String> {
+fn server(name: &str, port: u16, env_file: &str, purpose: Purpose) -> Vec<String> {
     let publish = format!("127.0.0.1:{port}:5432");
     let run = [
         "docker",
@@ -60,7 +60,7 @@ fn server(name: &str, port: u16, env_file: &str) -> Vec<String> {
         env_file,
         IMAGE,
     ];
-    let settings = SETTINGS.iter().flat_map(|&setting| ["-c", setting]);
+    let settings = purpose.settings().iter().flat_map(|&setting| ["-c", setting]);
     run.into_iter().chain(settings).map(str::to_owned).collect()
 }
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_container_is_bound_to_this_machine_and_durable() {
-        let line = server("sigil-postgres-1", 5433, "secret").join(" ");
+        let line = server("sigil-postgres-1", 5433, "secret", Purpose::Bench).join(" ");
         assert!(
             line.contains("-p 127.0.0.1:5433:5432") && line.contains("--rm"),
             "{line}"

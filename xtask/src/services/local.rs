@@ -13,18 +13,18 @@ use anyhow::{Context, Result};
 
 use super::account::Account;
 use super::leash::Leash;
-use super::{Postgres, SETTINGS};
+use super::{Postgres, Purpose};
 use crate::process;
 use crate::scratch::Scratch;
 
 /// Creates and starts a cluster with the programs in `bin_dir`. It may not answer yet.
-pub fn start(bin_dir: &Path) -> Result<Postgres> {
+pub fn start(bin_dir: &Path, purpose: Purpose) -> Result<Postgres> {
     let (account, scratch, password) = (Account::ordinary()?, Scratch::new("postgres")?, password()?);
     account.own(scratch.path())?;
     create_cluster(bin_dir, &account, scratch.path(), &password)?;
     let port = free_port()?;
     let folder = scratch.path().display().to_string();
-    let server = server(&bin_dir.join("postgres").display().to_string(), &folder, port);
+    let server = server(&bin_dir.join("postgres").display().to_string(), &folder, port, purpose);
     let leash = Leash::start(scratch.path(), account, "kill -QUIT $pid", &server)?;
     Ok(Postgres {
         port,
@@ -56,14 +56,18 @@ fn create_cluster(bin_dir: &Path, account: &Account, folder: &Path, password: &s
     fs::remove_file(&secret).context("cannot remove the password file")
 }
 
-fn server(postgres: &str, folder: &str, port: u16) -> Vec<String> {
+fn server(postgres: &str, folder: &str, port: u16, purpose: Purpose) -> Vec<String> {
     let mut line = vec![postgres.to_owned(), "-D".to_owned(), format!("{folder}/data")];
     let place = [
         format!("port={port}"),
         "listen_addresses=127.0.0.1".to_owned(),
         format!("unix_socket_directories={folder}"),
     ];
-    let settings = SETTINGS.iter().map(|&setting| setting.to_owned()).chain(place);
+    let settings = purpose
+        .settings()
+        .iter()
+        .map(|&setting| setting.to_owned())
+        .chain(place);
     line.extend(settings.flat_map(|setting| ["-c".to_owned(), setting]));
     line
 }
@@ -103,7 +107,7 @@ mod tests {
             println!("skipped: no Postgres programs on this machine, and no test installs them for itself");
             return;
         };
-        let postgres = start(&bin_dir).unwrap().ready().unwrap();
+        let postgres = start(&bin_dir, Purpose::Bench).unwrap().ready().unwrap();
         assert_eq!(postgres.psql("select 6 * 7, current_user").unwrap(), "42|postgres\n");
         assert_eq!(
             postgres.psql("show fsync; show synchronous_commit").unwrap(),
@@ -152,6 +156,7 @@ mod tests {
             &bin_dir.join("postgres").display().to_string(),
             &scratch.path().display().to_string(),
             1,
+            Purpose::Tests,
         );
         let leash = Leash::start(scratch.path(), account, "kill -QUIT $pid", &server).unwrap();
         let environment = super::super::address::environment("127.0.0.1", 1, "postgres", None, "postgres");

@@ -13,6 +13,7 @@ use crate::process;
 
 const NEEDED: [&str; 4] = ["initdb", "postgres", "psql", "pgbench"];
 const DEBIAN: &str = "/usr/lib/postgresql";
+const SYSTEM: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// The folder of a whole set of programs, the newest first.
 pub fn find() -> Option<PathBuf> {
@@ -22,21 +23,48 @@ pub fn find() -> Option<PathBuf> {
         .find(|folder| is_whole(folder))
 }
 
+/// A client of Postgres, of whatever version: beside a server on this machine, else on the path.
+pub fn client(name: &str) -> Option<PathBuf> {
+    let folders = candidates(Path::new(DEBIAN)).into_iter().chain(path());
+    folders
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}
+
+/// A program on the path, or where the system keeps servers, which is not on everybody's path.
+pub fn named(name: &str) -> Option<PathBuf> {
+    let folders = path().into_iter().chain(SYSTEM.map(PathBuf::from));
+    folders
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}
+
 /// Installs the server with the system's package manager, where we may, and finds it.
 pub fn install() -> Result<PathBuf> {
+    install_package("postgresql")?;
+    find().context("apt-get installed postgresql, yet its programs are not to be found")
+}
+
+/// Installs a package with the system's package manager, where we may.
+pub fn install_package(package: &str) -> Result<()> {
     if !process::answers(Command::new("apt-get").arg("--version")) {
         bail!("no apt-get to install them with");
     }
     if !is_root() && !process::answers(Command::new("sudo").args(["-n", "true"])) {
         bail!("neither root nor allowed to become it without a password, so nothing can be installed");
     }
-    println!("installing postgresql with apt-get");
+    println!("installing {package} with apt-get");
     // An index that is out of date in part is good enough as long as the install below works.
     if let Err(error) = process::run(&mut apt_get(&["update", "-q"])) {
         println!("going on with the package index as it is: {error:#}");
     }
-    process::run(&mut apt_get(&["install", "-q", "-y", "postgresql"]))?;
-    find().context("apt-get installed postgresql, yet its programs are not to be found")
+    process::run(&mut apt_get(&[
+        "install",
+        "-q",
+        "-y",
+        "--no-install-recommends",
+        package,
+    ]))
 }
 
 fn apt_get(args: &[&str]) -> Command {
@@ -64,9 +92,12 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+fn path() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
+}
+
 fn on_path() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("initdb"));
+    let found = path().into_iter().map(|folder| folder.join("initdb"));
     found
         .filter_map(|initdb| Some(initdb.canonicalize().ok()?.parent()?.to_path_buf()))
         .collect()
@@ -75,6 +106,11 @@ fn on_path() -> Vec<PathBuf> {
 fn is_whole(folder: &Path) -> bool {
     let versions: Option<Vec<String>> = NEEDED.iter().map(|name| version(&folder.join(name))).collect();
     versions.is_some_and(|versions| versions.windows(2).all(|pair| pair.first() == pair.last()))
+}
+
+/// The version of the server in this folder; `None` when it does not run.
+pub fn postgres_version(bin_dir: &Path) -> Option<String> {
+    version(&bin_dir.join("postgres"))
 }
 
 /// `15.18` out of `initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
