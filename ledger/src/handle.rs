@@ -197,6 +197,11 @@ impl Handle {
         self.inner.published.subscribe()
     }
 
+    /// Whether this ledger holds the secret half of a key: whatever is signed with it, it signed itself.
+    pub(crate) fn holds_key(&self, key: &record::PublicKey) -> bool {
+        self.reader().is_ok_and(|shared| shared.signing_key(key).is_some())
+    }
+
     /// Finishes what was received, closes the log in order, and refuses everything after. Blocks.
     pub fn close(&self) {
         let slot = std::mem::replace(

@@ -26,6 +26,7 @@ mod disclosure;
 mod engine;
 mod entropy;
 mod error;
+pub mod feed;
 mod framing;
 mod handle;
 mod head;

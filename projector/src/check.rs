@@ -15,6 +15,7 @@ use record::{Code, Fault, PublicKey, Record};
 use std::sync::Arc;
 
 /// The state that the next record of a log is checked against.
+#[derive(Clone)]
 pub struct Checker {
     catalogue: Arc<Catalogue>,
     state: State,

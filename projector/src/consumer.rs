@@ -55,6 +55,12 @@ impl<'a> Consumer<'a> {
         self.head
     }
 
+    /// The checker behind the last batch.
+    #[must_use]
+    pub fn into_checker(self) -> Checker {
+        self.checker
+    }
+
     /// Asks the source again how long the log is.
     ///
     /// # Errors
@@ -71,15 +77,15 @@ impl<'a> Consumer<'a> {
     pub async fn next(mut self) -> Result<(Self, Batch), Error> {
         let records = self.fetch().await?;
         let from = self.checker.position();
-        let checker = self.checker;
-        let checked = tokio::task::spawn_blocking(move || {
-            let (checker, records) = checker.check(&records)?;
-            let changes: Vec<Change> = records.iter().flat_map(Checked::changes).collect();
-            Ok((checker, changes))
-        });
-        let (checker, changes) = checked
-            .await
-            .map_err(|error| Error::Source(format!("the check of records was abandoned: {error}")))??;
+        // A refusal consumes the checker, so who may ask somebody else keeps it.
+        let kept = self.source.fallback().is_some().then(|| self.checker.clone());
+        let (checker, changes) = match (check(self.checker, records).await, kept) {
+            (Err(error), Some(kept)) if error.is_refusal() => {
+                tracing::warn!(%error, "the source is not believed: its records are asked of its fallback");
+                check(kept, again(self.source, from).await?).await?
+            }
+            (checked, _) => checked?,
+        };
         let until = checker.position();
         Ok((Self { checker, ..self }, Batch { from, until, changes }))
     }
@@ -100,5 +106,24 @@ impl<'a> Consumer<'a> {
                 return Ok(records);
             }
         }
+    }
+}
+
+/// Checks records on a thread that may be busy.
+async fn check(checker: Checker, records: Vec<Arc<[u8]>>) -> Result<(Checker, Vec<Change>), Error> {
+    let checked = tokio::task::spawn_blocking(move || {
+        let (checker, records) = checker.check(&records)?;
+        let changes: Vec<Change> = records.iter().flat_map(Checked::changes).collect();
+        Ok((checker, changes))
+    });
+    let abandoned = |error| Error::Source(format!("the check of records was abandoned: {error}"));
+    checked.await.map_err(abandoned)?
+}
+
+/// The records from `from` on, from whoever the source itself believes.
+async fn again(source: &mut dyn Source, from: u64) -> Result<Vec<Arc<[u8]>>, Error> {
+    match source.fallback() {
+        Some(fallback) => fallback.next(from).await,
+        None => source.next(from).await,
     }
 }

@@ -77,3 +77,14 @@ pub enum Error {
     #[error("cancelled")]
     Cancelled,
 }
+
+impl Error {
+    /// Whether the records themselves were refused: another source may have better ones.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Gap { .. } | Self::Unverified { .. } | Self::BrokenChain { .. }
+        )
+    }
+}

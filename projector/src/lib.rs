@@ -16,6 +16,7 @@ mod read_model;
 mod resume;
 mod retry;
 mod source;
+pub mod stream;
 
 pub use cancel::{Cancel, Trigger};
 pub use check::{Checked, Checker};
@@ -31,3 +32,4 @@ pub use read_model::{Parked, Progress, ReadModel, Retried, Stage};
 pub use resume::{ChainEnd, Resume};
 pub use retry::Retry;
 pub use source::Source;
+pub use stream::StreamSource;

@@ -19,4 +19,9 @@ pub trait Source: Send {
     /// # Errors
     /// [`Error::Source`](crate::Error::Source).
     fn head(&mut self) -> Pending<'_, u64>;
+
+    /// Who to ask for the same records when what [`Source::next`] gave was refused; `None` where nobody knows better.
+    fn fallback(&mut self) -> Option<&mut dyn Source> {
+        None
+    }
 }

@@ -7,6 +7,7 @@ mod check;
 mod clock;
 mod crash;
 mod disk;
+mod feed;
 mod files;
 mod flips;
 mod history;

@@ -1,0 +1,149 @@
+//! What the feed remembers between two runs, beside the store: which stream it published to last, and an operator's
+//! consent to a rebuild.
+//!
+//! Without the first, a stream that was lost would look like one that never was. Neither is part of the log: a missing
+//! file means that nothing is remembered, and a malformed one is refused.
+
+use crate::Error;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The two files in a log's directory.
+pub(super) struct Marker {
+    dir: PathBuf,
+}
+
+/// What an operator agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// A new stream, the old one moved aside and sealed.
+    Rebuild,
+    /// The same, where the old stream must be deleted or may be another log's.
+    Force,
+}
+
+const STREAM: &str = "stream";
+const CONSENT: &str = "stream-rebuild";
+
+impl Marker {
+    pub(super) fn new(data_dir: &Path) -> Self {
+        Self {
+            dir: data_dir.to_owned(),
+        }
+    }
+
+    /// Base offset of the stream that was published to last.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupt`].
+    pub(super) fn base(&self) -> Result<Option<u64>, Error> {
+        let path = self.dir.join(STREAM);
+        let Some(text) = read(&path)? else {
+            return Ok(None);
+        };
+        let base = text.strip_prefix("base ").and_then(|base| base.trim_end().parse().ok());
+        let malformed = "it does not name a base offset: delete it when no stream of this log was lost";
+        base.map(Some).ok_or_else(|| Error::corrupt(STREAM, malformed))
+    }
+
+    /// Remembers the stream with this base.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn remember(&self, base: u64) -> Result<(), Error> {
+        if self.base().ok().flatten() == Some(base) {
+            return Ok(());
+        }
+        self.write(STREAM, &format!("base {base}\n"))
+    }
+
+    /// The consent that an operator left here.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn consent(&self) -> Result<Option<Consent>, Error> {
+        Ok(match read(&self.dir.join(CONSENT))?.as_deref().map(str::trim_end) {
+            Some("rebuild") => Some(Consent::Rebuild),
+            Some("force") => Some(Consent::Force),
+            _ => None,
+        })
+    }
+
+    /// Leaves a consent for the feed of a running ledger.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn agree(&self, consent: Consent) -> Result<(), Error> {
+        let word = match consent {
+            Consent::Rebuild => "rebuild",
+            Consent::Force => "force",
+        };
+        self.write(CONSENT, word)
+    }
+
+    /// Takes a consent away; it was used, or there is nothing to use it for.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn withdraw(&self) -> Result<(), Error> {
+        match fs::remove_file(self.dir.join(CONSENT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", self.dir.join(CONSENT))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file whole or not at all.
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        let (path, fresh) = (self.dir.join(name), self.dir.join(format!("{name}.new")));
+        let written = File::create(&fresh).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+        written
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(Error::io("write", path))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>, Error> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_remembered_is_read_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = Marker::new(dir.path());
+        assert_eq!(marker.base().expect("reads"), None);
+        for base in [0, 42, u64::MAX] {
+            marker.remember(base).expect("writes");
+            assert_eq!(marker.base().expect("reads"), Some(base));
+        }
+        fs::write(dir.path().join(STREAM), "base x").expect("writes");
+        assert!(matches!(marker.base(), Err(Error::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_consent_holds_until_it_is_withdrawn() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = Marker::new(dir.path());
+        assert_eq!(marker.consent().expect("reads"), None);
+        for consent in [Consent::Rebuild, Consent::Force] {
+            marker.agree(consent).expect("writes");
+            assert_eq!(marker.consent().expect("reads"), Some(consent));
+        }
+        marker.withdraw().expect("removes");
+        marker.withdraw().expect("nothing to remove is no failure");
+        assert_eq!(marker.consent().expect("reads"), None);
+    }
+}
