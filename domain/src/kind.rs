@@ -3,7 +3,9 @@
 //! The schemas are generated from the payload types. The intake schema is what a client sends; in the stored schema a
 //! sealed member is a commitment. A kind that is not in the catalogue is refused.
 
-use crate::payload::{AuditEvent, CanonWrite, Genesis, KeyRotated, Payload, TenantCreated};
+use crate::payload::{
+    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, Payload, TenantCreated,
+};
 use crate::validate::Validator;
 use record::intake::EVIDENCE;
 use record::{Code, Fault, Kind, Space};
@@ -39,6 +41,8 @@ fn builtin() -> Vec<KindSpec> {
         spec::<Genesis>("ledger.genesis", 1, System, true),
         spec::<KeyRotated>("key.rotated", 1, System, true),
         spec::<TenantCreated>("tenant.created", 1, System, true),
+        spec::<GatewayEnrolled>("gateway.enrolled", 1, System, true),
+        spec::<GatewayRevoked>("gateway.revoked", 1, System, true),
         spec::<AuditEvent>("audit.event", 1, User, false),
         spec::<CanonWrite>("canon.user.write", 1, User, false),
     ]

@@ -4,12 +4,16 @@
 
 pub mod audit_event;
 pub mod canon_write;
+pub mod gateway_enrolled;
+pub mod gateway_revoked;
 pub mod genesis;
 pub mod key_rotated;
 pub mod tenant_created;
 
 pub use audit_event::{AuditEvent, Outcome};
 pub use canon_write::CanonWrite;
+pub use gateway_enrolled::{GatewayEnrolled, GatewayRole};
+pub use gateway_revoked::GatewayRevoked;
 pub use genesis::Genesis;
 pub use key_rotated::KeyRotated;
 pub use tenant_created::TenantCreated;

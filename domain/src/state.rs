@@ -4,19 +4,21 @@
 //! a live commit and for a replay alike. State is complete: it can be written as a snapshot and read back.
 
 mod chain;
+mod gateways;
 mod keys;
 mod snapshot;
 
 pub use chain::Chain;
+pub use gateways::{Gateway, Gateways};
 pub use keys::Keys;
 pub use snapshot::Unreadable;
 
-use crate::payload::{Genesis, KeyRotated, TenantCreated};
+use crate::payload::{GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, TenantCreated};
 use record::{Hash, Kind, Origin, Record, Tenant, Timestamp};
 use serde_json::Value;
 
 /// Version of the fold. A snapshot of another version is dropped and the log folded again.
-pub const EVOLVE_VERSION: u32 = 1;
+pub const EVOLVE_VERSION: u32 = 2;
 
 /// The state of one log after some number of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct State {
     size: u64,
     last_ts: Option<Timestamp>,
     keys: Option<Keys>,
+    rotations: Vec<KeyRotated>,
+    gateways: Gateways,
     chains: std::collections::BTreeMap<Tenant, Chain>,
 }
 
@@ -37,6 +41,10 @@ pub enum Body {
     KeyRotated(KeyRotated),
     /// `tenant.created`.
     TenantCreated(TenantCreated),
+    /// `gateway.enrolled`.
+    GatewayEnrolled(GatewayEnrolled),
+    /// `gateway.revoked`.
+    GatewayRevoked(GatewayRevoked),
     /// Nothing that state depends on.
     Plain,
 }
@@ -100,9 +108,42 @@ pub enum Denial {
     /// One of the rotation's two signatures does not verify, a key is malformed, or the new key is in use already.
     #[error("the rotation is not signed by the new key and the root key")]
     RotationUnproven,
+    /// An enrolment lies on the ledger's own chain, where every verifier looks for it.
+    #[error("an enrolment belongs to the ledger's own tenant")]
+    GatewayMisplaced,
+    /// The name is or was enrolled.
+    #[error("this gateway is or was enrolled: take another name")]
+    GatewayExists,
+    /// Nobody of this name is enrolled any more.
+    #[error("no gateway of this name is enrolled")]
+    GatewayUnknown,
+    /// The key is malformed, weak, or has another purpose already.
+    #[error("the gateway's key is weak or in use already: make a new one")]
+    GatewayKeyRefused,
 }
 
 impl Denial {
+    /// Every denial.
+    pub const ALL: [Self; 11] = [
+        Self::GenesisMisplaced,
+        Self::TenantUnknown,
+        Self::TenantExists,
+        Self::SystemSpaceProtected,
+        Self::RotationMisplaced,
+        Self::RotationStale,
+        Self::RotationUnproven,
+        Self::GatewayMisplaced,
+        Self::GatewayExists,
+        Self::GatewayUnknown,
+        Self::GatewayKeyRefused,
+    ];
+
+    /// The denial with this code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|denial| denial.code() == code)
+    }
+
     /// The stable text that clients branch on.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -114,6 +155,10 @@ impl Denial {
             Self::RotationMisplaced => "ROTATION_MISPLACED",
             Self::RotationStale => "ROTATION_STALE",
             Self::RotationUnproven => "ROTATION_UNPROVEN",
+            Self::GatewayMisplaced => "GATEWAY_MISPLACED",
+            Self::GatewayExists => "GATEWAY_EXISTS",
+            Self::GatewayUnknown => "GATEWAY_UNKNOWN",
+            Self::GatewayKeyRefused => "GATEWAY_KEY_REFUSED",
         }
     }
 }
@@ -128,6 +173,8 @@ impl Body {
             ("ledger.genesis", 1) => Self::Genesis(serde_json::from_value(payload.clone())?),
             ("key.rotated", 1) => Self::KeyRotated(serde_json::from_value(payload.clone())?),
             ("tenant.created", 1) => Self::TenantCreated(serde_json::from_value(payload.clone())?),
+            ("gateway.enrolled", 1) => Self::GatewayEnrolled(serde_json::from_value(payload.clone())?),
+            ("gateway.revoked", 1) => Self::GatewayRevoked(serde_json::from_value(payload.clone())?),
             _ => Self::Plain,
         })
     }
@@ -144,12 +191,14 @@ impl Body {
 impl State {
     /// The state before the first record of `log`.
     #[must_use]
-    pub const fn new(log: Origin) -> Self {
+    pub fn new(log: Origin) -> Self {
         Self {
             log,
             size: 0,
             last_ts: None,
             keys: None,
+            rotations: Vec::new(),
+            gateways: Gateways::default(),
             chains: std::collections::BTreeMap::new(),
         }
     }
@@ -177,6 +226,11 @@ impl State {
             (_, Some(_)) if !known => Err(Denial::TenantUnknown),
             (Body::KeyRotated(_), Some(_)) if !command.tenant.is_ledger() => Err(Denial::RotationMisplaced),
             (Body::KeyRotated(rotated), Some(keys)) => keys.check_rotation(&self.log, rotated).map(drop),
+            (Body::GatewayEnrolled(_) | Body::GatewayRevoked(_), Some(_)) if !command.tenant.is_ledger() => {
+                Err(Denial::GatewayMisplaced)
+            }
+            (Body::GatewayEnrolled(enrolled), Some(keys)) => self.gateways.check_enrolment(keys, enrolled).map(drop),
+            (Body::GatewayRevoked(revoked), Some(_)) => self.gateways.check_revocation(revoked),
             (Body::Plain, Some(_)) => Ok(()),
         }
     }
@@ -202,8 +256,21 @@ impl State {
                     .keys
                     .as_ref()
                     .and_then(|keys| keys.check_rotation(&self.log, rotated).ok());
-                self.keys = next.or(self.keys.take());
+                if let Some(next) = next {
+                    self.keys = Some(next);
+                    self.rotations.push(rotated.clone());
+                }
             }
+            Body::GatewayEnrolled(enrolled) => {
+                let checked = self
+                    .keys
+                    .as_ref()
+                    .map(|keys| self.gateways.check_enrolment(keys, enrolled));
+                if let Some(Ok(gateway)) = checked {
+                    self.gateways.enrol(&enrolled.gateway, gateway);
+                }
+            }
+            Body::GatewayRevoked(revoked) => self.gateways.revoke(&revoked.gateway),
             _ => {}
         }
     }
@@ -230,6 +297,18 @@ impl State {
     #[must_use]
     pub const fn keys(&self) -> Option<&Keys> {
         self.keys.as_ref()
+    }
+
+    /// Every rotation so far, in order: what leads from the keys of genesis to those in force.
+    #[must_use]
+    pub fn rotations(&self) -> &[KeyRotated] {
+        &self.rotations
+    }
+
+    /// Who may send commands over the bus.
+    #[must_use]
+    pub const fn gateways(&self) -> &Gateways {
+        &self.gateways
     }
 
     /// The tenant's chain; `None` when nothing was written for it.

@@ -12,9 +12,10 @@ use crate::block;
 use crate::cipher::RESERVED;
 use crate::disclosure;
 use crate::engine::{Outcome, Request, Shared, Tip};
+use crate::guards::{Expiry, OnceKey};
 use crate::head::HeadFile;
 use crate::probe::Step;
-use crate::sequencer::Verdict;
+use crate::sequencer::{Batch, Verdict};
 use crate::signer::{Signed, SignedBatch};
 use crate::store::name;
 use crate::timelines::Timelines;
@@ -40,6 +41,7 @@ pub(crate) struct Committer {
     pub(crate) synced: Instant,
     /// Room for a block, used again from commit to commit.
     pub(crate) buffer: Vec<u8>,
+    pub(crate) expiry: Expiry,
 }
 
 impl Committer {
@@ -71,8 +73,13 @@ impl Committer {
             return answer_failed(batch.waiting, &records, &failure);
         }
         let mut durable = Durability::Untouched;
-        match self.commit(&records, batch.snapshot.as_deref(), &mut durable) {
+        match self.commit(&records, &batch, &mut durable) {
             Ok(()) => {
+                // Before anybody is answered: whoever was told of a revocation finds it in force.
+                batch
+                    .access
+                    .into_iter()
+                    .for_each(|access| self.shared.set_access(access));
                 self.publish(&records);
                 answer(batch.waiting, &records);
             }
@@ -94,8 +101,9 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, records: &[Signed], snapshot: Option<&[u8]>, durable: &mut Durability) -> Result<(), Error> {
-        if records.is_empty() && snapshot.is_none() {
+    fn commit(&mut self, records: &[Signed], sequenced: &Batch, durable: &mut Durability) -> Result<(), Error> {
+        let snapshot = sequenced.snapshot.as_deref();
+        if records.is_empty() && snapshot.is_none() && sequenced.once.is_empty() {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
@@ -103,6 +111,7 @@ impl Committer {
         if !records.is_empty() {
             self.put_records(records, &mut batch)?;
         }
+        self.put_once(&sequenced.once, &mut batch)?;
         if let Some(snapshot) = snapshot {
             let sealed = shared.seal("meta", name::SNAPSHOT.as_bytes(), snapshot)?;
             batch.insert(&shared.store.meta, name::SNAPSHOT, sealed);
@@ -118,6 +127,15 @@ impl Committer {
             self.head.advance(last.offset + 1, last.hash)?;
         }
         Ok(())
+    }
+
+    /// Remembers requests until their time is over, and forgets those whose time is over.
+    fn put_once(&mut self, once: &[OnceKey], batch: &mut OwnedWriteBatch) -> Result<(), Error> {
+        for key in once {
+            batch.insert(&self.shared.store.guards, key, []);
+        }
+        let now = self.shared.clock.read().wall;
+        self.expiry.sweep(&self.shared.store, once.len(), now, batch)
     }
 
     fn put_records(&mut self, records: &[Signed], batch: &mut OwnedWriteBatch) -> Result<(), Error> {
@@ -250,6 +268,7 @@ fn answer(waiting: Vec<(Request, Vec<Verdict>)>, records: &[Signed]) {
     for (request, verdicts) in waiting {
         let outcome = |verdict| match verdict {
             Verdict::Decided(outcome) => outcome,
+            Verdict::Noted => Outcome::Noted,
             Verdict::Stamped(at) => records
                 .get(at)
                 .map_or(Outcome::Failed(lost()), |record| Outcome::New(receipt(record))),
@@ -293,6 +312,9 @@ fn answer_failed(waiting: Vec<(Request, Vec<Verdict>)>, records: &[Signed], fail
                 })
             }
             Verdict::Decided(outcome) => outcome,
+            Verdict::Noted => Outcome::Failed(ledger_client::Error::Unavailable {
+                reason: failure.reason.to_owned(),
+            }),
             Verdict::Stamped(at) => match records.get(at) {
                 Some(record) => failure.of(failure.stamped, *record.prepared.draft.id()),
                 None => Outcome::Failed(ledger_client::Error::Unavailable {

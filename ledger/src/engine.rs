@@ -3,10 +3,12 @@
 //! An engine lives from opening to closing or to the first failed commit. A failed one still reads; it is replaced as a
 //! whole, because only recovery knows what is on the disk.
 
+use crate::access::Access;
 use crate::blocks::Blocks;
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::committer::Committer;
+use crate::guards::{Expiry, OnceKey};
 use crate::handle::Config;
 use crate::index::Key;
 use crate::keyring::Keyring;
@@ -45,6 +47,8 @@ pub(crate) enum Message {
 pub(crate) struct Request {
     pub(crate) records: Vec<Prepared>,
     pub(crate) bytes: usize,
+    /// What must not have been asked for before; remembered in the commit that carries it out.
+    pub(crate) once: Option<OnceKey>,
     pub(crate) reply: oneshot::Sender<Vec<Outcome>>,
 }
 
@@ -61,6 +65,8 @@ pub(crate) enum Outcome {
         /// What was asked for now, to be compared.
         draft: Box<Draft>,
     },
+    /// The request had no record; that it was made is durable.
+    Noted,
     /// It is not committed, or that is unknown.
     Failed(ledger_client::Error),
 }
@@ -115,6 +121,7 @@ pub(crate) struct Shared {
     /// The tip of the batch being committed, and the published one.
     staged: Mutex<Option<Tip>>,
     tip: RwLock<Option<Tip>>,
+    access: RwLock<Option<Arc<Access>>>,
     committed: watch::Sender<u64>,
     poison: OnceLock<String>,
 }
@@ -174,6 +181,7 @@ impl Engine {
             });
         }
         committed.send_replace(state.size());
+        let access = Access::of(&state, |key| keyring.secrets.signing_key(key)).map(Arc::new);
         let shared = Arc::new(Shared {
             recent: Recent::default(),
             blocks: Blocks::default(),
@@ -182,6 +190,7 @@ impl Engine {
             scopes: Mutex::new(scopes),
             staged: Mutex::new(None),
             tip: RwLock::new(tip),
+            access: RwLock::new(access),
             poison: OnceLock::new(),
             config,
             clock,
@@ -199,6 +208,7 @@ impl Engine {
             timelines: Timelines::default(),
             synced: Instant::now(),
             buffer: Vec::new(),
+            expiry: Expiry::default(),
         };
         Self::start(shared, sequencer, committer)
     }
@@ -345,6 +355,20 @@ impl Shared {
         } else {
             None
         })
+    }
+
+    /// Whether this was asked for before, in a request whose time is not over.
+    pub(crate) fn knows(&self, once: &OnceKey) -> Result<bool, Error> {
+        Ok(self.store.guards.contains_key(once)?)
+    }
+
+    /// Who may send commands, as of the published end of the log; `None` before genesis.
+    pub(crate) fn access(&self) -> Option<Arc<Access>> {
+        self.access.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_access(&self, access: Arc<Access>) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Some(access);
     }
 
     /// Why nothing is written any more; `None` while all is well.

@@ -3,6 +3,7 @@
 //! It admits requests within a budget of bytes (back-pressure: a request waits, then is refused), prepares records on the
 //! caller's thread, and replaces an engine whose commit failed by opening the log again.
 
+mod command;
 #[cfg(test)]
 mod faults;
 mod read;
@@ -16,6 +17,7 @@ use crate::lock::DirectoryLock;
 use crate::prepare::{Prepared, Preparer};
 use crate::probe::Probe;
 use crate::{Error, KeySource, disclosure, recovery};
+pub(crate) use command::{Asked, Turn, Turns};
 use domain::Catalogue;
 use domain::state::Authority;
 use ledger_client::{Append, Committed, Head, LedgerClient, Pending, Receipt};
@@ -31,6 +33,11 @@ const PERMIT_BYTES: usize = 1_024;
 /// Records and bytes of one request to the sequencer; a larger call is split.
 const REQUEST_RECORDS: usize = 64;
 const REQUEST_BYTES: usize = 256 * 1_024;
+
+/// What became of the records of a request, or of the request.
+type Answers = Result<Vec<Result<Receipt, ledger_client::Error>>, ledger_client::Error>;
+/// Results by place; `None` while a record has none.
+type Results = Vec<Option<Result<Receipt, ledger_client::Error>>>;
 
 /// How a log is opened. Every limit has a default ([`Config::new`]).
 #[derive(Debug, Clone)]
@@ -105,7 +112,7 @@ pub struct Handle {
 
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) preparer: Arc<Preparer>,
     queue: Arc<Semaphore>,
     committed: watch::Sender<u64>,
@@ -216,7 +223,7 @@ impl Handle {
     /// Appends a record on the ledger's own authority.
     pub(crate) async fn append_own(&self, record: NewRecord) -> Result<Receipt, ledger_client::Error> {
         let prepared = self.inner.preparer.prepare(record, Authority::Ledger, None)?;
-        one(self.submit(vec![prepared]).await?)
+        one(self.submit(vec![prepared], None).await?)
     }
 
     async fn append_one(&self, append: Append) -> Result<Receipt, ledger_client::Error> {
@@ -224,15 +231,33 @@ impl Handle {
             .inner
             .preparer
             .prepare(append.record, Authority::Caller, append.guard.as_ref())?;
-        one(self.submit(vec![prepared]).await?)
+        one(self.submit(vec![prepared], None).await?)
     }
 
     async fn append_all(&self, records: Vec<NewRecord>) -> Vec<Result<Receipt, ledger_client::Error>> {
-        let mut results: Vec<Option<Result<Receipt, ledger_client::Error>>> = vec![None; records.len()];
+        let appends = records.into_iter().map(|record| Append { record, guard: None });
+        let (mut results, groups) = self.prepare_all(appends);
+        let (places, submits): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .map(|(places, group)| (places, self.submit(group, None)))
+            .unzip();
+        for (places, outcomes) in places.into_iter().zip(futures_util::future::join_all(submits).await) {
+            fill(&mut results, places, outcomes);
+        }
+        answered(results)
+    }
+
+    /// Prepares records in groups of one request each, with the places of their results; those that cannot be prepared have
+    /// their results.
+    fn prepare_all(
+        &self,
+        appends: impl ExactSizeIterator<Item = Append>,
+    ) -> (Results, Vec<(Vec<usize>, Vec<Prepared>)>) {
+        let mut results: Results = vec![None; appends.len()];
         let mut groups = Vec::new();
         let (mut group, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for ((at, record), result) in records.into_iter().enumerate().zip(&mut results) {
-            match self.inner.preparer.prepare(record, Authority::Caller, None) {
+        for ((at, Append { record, guard }), result) in appends.enumerate().zip(&mut results) {
+            match self.inner.preparer.prepare(record, Authority::Caller, guard.as_ref()) {
                 Err(error) => *result = Some(Err(error)),
                 Ok(prepared) => {
                     bytes += prepared.draft.size_bound();
@@ -241,36 +266,26 @@ impl Handle {
                 }
             }
             if group.len() >= REQUEST_RECORDS || bytes >= REQUEST_BYTES {
-                groups.push((std::mem::take(&mut places), self.submit(std::mem::take(&mut group))));
+                groups.push((std::mem::take(&mut places), std::mem::take(&mut group)));
                 bytes = 0;
             }
         }
-        groups.push((places, self.submit(group)));
-        let (places, submits): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
-        for (places, outcomes) in places.into_iter().zip(futures_util::future::join_all(submits).await) {
-            let outcomes = outcomes.unwrap_or_else(|error| vec![Err(error); places.len()]);
-            for (at, outcome) in places.into_iter().zip(outcomes) {
-                if let Some(result) = results.get_mut(at) {
-                    *result = Some(outcome);
-                }
-            }
+        if !group.is_empty() {
+            groups.push((places, group));
         }
-        let missing = || ledger_client::Error::Corrupt("a record of the request got no answer".to_owned());
-        results
-            .into_iter()
-            .map(|result| result.unwrap_or_else(|| Err(missing())))
-            .collect()
+        (results, groups)
     }
 
     /// Sends prepared records to the sequencer and waits for their commit.
-    async fn submit(
-        &self,
-        records: Vec<Prepared>,
-    ) -> Result<Vec<Result<Receipt, ledger_client::Error>>, ledger_client::Error> {
-        if records.is_empty() {
+    async fn submit(&self, records: Vec<Prepared>, asked: Option<Asked>) -> Answers {
+        if records.is_empty() && asked.is_none() {
             return Ok(Vec::new());
         }
         let bytes = records.iter().map(|prepared| prepared.draft.size_bound()).sum();
+        let (once, mut turn) = asked.map_or((None, None), |asked| (Some(asked.once), asked.turn));
+        if let Some(turn) = &mut turn {
+            turn.come().await;
+        }
         let _room = self.admit(bytes).await?;
         let engine = self.engine().await?;
         let first = records
@@ -280,13 +295,21 @@ impl Handle {
         let stopped = || ledger_client::Error::Unavailable {
             reason: "the ledger is closing".to_owned(),
         };
-        engine.send(Request { records, bytes, reply }).map_err(|_| stopped())?;
-        let Ok(outcomes) = answer.await else {
+        let request = Request {
+            records,
+            bytes,
+            once,
+            reply,
+        };
+        engine.send(request).map_err(|_| stopped())?;
+        drop(turn);
+        let Ok(mut outcomes) = answer.await else {
             return Err(ledger_client::Error::CommitUnknown {
                 id: first,
                 reason: "the ledger stopped".to_owned(),
             });
         };
+        outcomes.retain(|outcome| !matches!(outcome, Outcome::Noted));
         self.resolve(&engine, outcomes).await
     }
 
@@ -331,6 +354,7 @@ impl Handle {
 fn receipt(shared: &crate::engine::Shared, outcome: Outcome) -> Result<Receipt, ledger_client::Error> {
     let (offset, by_guard, draft) = match outcome {
         Outcome::New(receipt) => return Ok(receipt),
+        Outcome::Noted => return Err(ledger_client::Error::Corrupt("there was no record".to_owned())),
         Outcome::Failed(error) => return Err(error),
         Outcome::Existing {
             offset,
@@ -374,6 +398,24 @@ fn existing(shared: &crate::engine::Shared, offset: u64, draft: &Draft) -> Resul
     };
     let candidate = recovery::parse(&draft.stamp(&place).sign(&key), offset)?;
     Ok((compare::compare(&stored, &found, &candidate, draft.openings()), stored))
+}
+
+/// Puts the results of a group where they belong.
+fn fill(results: &mut Results, places: Vec<usize>, outcomes: Answers) {
+    let outcomes = outcomes.unwrap_or_else(|error| vec![Err(error); places.len()]);
+    for (at, outcome) in places.into_iter().zip(outcomes) {
+        if let Some(result) = results.get_mut(at) {
+            *result = Some(outcome);
+        }
+    }
+}
+
+fn answered(results: Results) -> Vec<Result<Receipt, ledger_client::Error>> {
+    let missing = || ledger_client::Error::Corrupt("a record of the request got no answer".to_owned());
+    results
+        .into_iter()
+        .map(|result| result.unwrap_or_else(|| Err(missing())))
+        .collect()
 }
 
 fn one(results: Vec<Result<Receipt, ledger_client::Error>>) -> Result<Receipt, ledger_client::Error> {

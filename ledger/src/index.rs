@@ -40,6 +40,11 @@ impl Index {
         self.keyed("guards", &[tenant.as_str(), caller, key])
     }
 
+    /// What names a request of a gateway; two parts, so that it is no idempotency key.
+    pub(crate) fn request(&self, gateway: &str, request_id: &str) -> Key {
+        self.keyed("guards", &[gateway, request_id])
+    }
+
     pub(crate) fn scope(&self, tenant: &Tenant, label: &str, target: &str) -> Key {
         self.keyed("scopes", &[tenant.as_str(), label, target])
     }

@@ -11,7 +11,7 @@ use crate::{Error, keyring};
 use domain::payload::{Genesis, TenantCreated};
 use ed25519_dalek::SigningKey;
 use ledger_client::Receipt;
-use record::{Auth, Author, Hash, Kind, NewRecord, Origin, PublicKey, Slug, Space, Tenant};
+use record::{Auth, Author, Hash, Kind, NewRecord, Origin, PublicKey, RecordId, Slug, Space, Tenant};
 use serde::Serialize;
 use std::fs;
 use std::path::PathBuf;
@@ -134,16 +134,25 @@ pub(crate) fn own_record(tenant: Tenant, kind: &str, payload: &impl Serialize) -
     })
 }
 
+/// The record that begins a tenant.
+pub(crate) fn tenant_record(tenant: Tenant, name: String, id: RecordId) -> Result<NewRecord, ledger_client::Error> {
+    let created = TenantCreated {
+        tenant: tenant.to_string(),
+        name,
+    };
+    let record = own_record(tenant, "tenant.created", &created).map_err(unavailable)?;
+    Ok(NewRecord { id, ..record })
+}
+
 impl Handle {
     pub(crate) async fn append_tenant(&self, tenant: Tenant, name: String) -> Result<Receipt, ledger_client::Error> {
-        let created = TenantCreated {
-            tenant: tenant.to_string(),
-            name,
-        };
-        let record = own_record(tenant, "tenant.created", &created);
-        self.append_own(record.map_err(|error| ledger_client::Error::Unavailable {
-            reason: error.to_string(),
-        })?)
-        .await
+        let id = fresh_id(SystemClock.read().wall).map_err(unavailable)?;
+        self.append_own(tenant_record(tenant, name, id)?).await
+    }
+}
+
+fn unavailable(error: Error) -> ledger_client::Error {
+    ledger_client::Error::Unavailable {
+        reason: error.to_string(),
     }
 }

@@ -16,6 +16,7 @@ mod check;
 #[path = "../tests/it/log.rs"]
 mod log;
 
+mod access;
 mod block;
 mod blocks;
 mod cipher;
@@ -28,6 +29,8 @@ mod entropy;
 mod error;
 pub mod feed;
 mod framing;
+mod gateways;
+mod guards;
 mod handle;
 mod head;
 mod index;
@@ -42,6 +45,7 @@ mod probe;
 mod recent;
 mod recovery;
 mod rotate;
+pub mod rpc;
 mod scopes;
 mod sequencer;
 mod signer;

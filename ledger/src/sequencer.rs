@@ -3,13 +3,16 @@
 //! It runs ahead of the disk: its state includes records that are stamped and not yet durable. So when a commit fails,
 //! this state is void and the whole engine is dropped; opening the log again folds the state from what is on disk.
 
-use crate::clock::{Clock, Pace};
+use crate::access::Access;
+use crate::clock::{Clock, Jumped, Pace};
 use crate::engine::{Message, Outcome, Request, Shared};
+use crate::guards::{Asked, OnceKey};
 use crate::index::Key;
 use crate::prepare::Prepared;
 use domain::Denial;
 use domain::state::{Body, Command, Fact, State};
 use ed25519_dalek::SigningKey;
+use ledger_client::Refusal;
 use record::{Place, PublicKey, Stamped, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,6 +28,10 @@ const BATCH_BYTES: usize = 1_024 * 1_024;
 pub(crate) struct Batch {
     pub(crate) records: Vec<Sequenced>,
     pub(crate) waiting: Vec<(Request, Vec<Verdict>)>,
+    /// Requests that must not be carried out again.
+    pub(crate) once: Vec<OnceKey>,
+    /// Who may send commands after this batch, when that has changed.
+    pub(crate) access: Option<Arc<Access>>,
     /// The folded state after this batch, when it is time for a snapshot.
     pub(crate) snapshot: Option<Vec<u8>>,
 }
@@ -43,6 +50,8 @@ pub(crate) struct Sequenced {
 pub(crate) enum Verdict {
     /// It is number so many of the batch.
     Stamped(usize),
+    /// There was no record, only something to remember.
+    Noted,
     /// It is already decided, and answered when everything before it is durable.
     Decided(Outcome),
 }
@@ -56,6 +65,7 @@ pub(crate) struct Sequencer {
     /// Ids and guards that are stamped and perhaps not in the store yet.
     pending: HashMap<Key, u64>,
     pending_order: VecDeque<(u64, Key)>,
+    asked: Asked,
     snapshot_at: u64,
 }
 
@@ -74,6 +84,7 @@ impl Sequencer {
             key,
             pending: HashMap::new(),
             pending_order: VecDeque::new(),
+            asked: Asked::default(),
             snapshot_at,
         }
     }
@@ -98,6 +109,8 @@ impl Sequencer {
         let _closed = batches.send(Batch {
             records: Vec::new(),
             waiting: Vec::new(),
+            once: Vec::new(),
+            access: None,
             snapshot,
         });
     }
@@ -108,17 +121,13 @@ impl Sequencer {
         let mut batch = Batch {
             records: Vec::new(),
             waiting: Vec::with_capacity(group.len()),
+            once: Vec::new(),
+            access: None,
             snapshot: None,
         };
         for mut request in group {
             let records = std::mem::take(&mut request.records);
-            let verdicts = records.into_iter().map(|prepared| match now {
-                Ok(ts) => self.sequence(prepared, ts, &mut batch.records),
-                Err(jumped) => failed(ledger_client::Error::ClockJumped {
-                    seconds: jumped.seconds,
-                }),
-            });
-            let verdicts = verdicts.collect();
+            let verdicts = self.carry_out(records, request.once, now, &mut batch);
             batch.waiting.push((request, verdicts));
         }
         if self.state.size() >= self.snapshot_at {
@@ -128,7 +137,41 @@ impl Sequencer {
         batch
     }
 
-    fn sequence(&mut self, prepared: Prepared, ts: Timestamp, records: &mut Vec<Sequenced>) -> Verdict {
+    /// Decides the records of one request, unless the request was carried out before.
+    fn carry_out(
+        &mut self,
+        records: Vec<Prepared>,
+        once: Option<OnceKey>,
+        now: Result<Timestamp, Jumped>,
+        batch: &mut Batch,
+    ) -> Vec<Verdict> {
+        let size = records.len().max(1);
+        let all = |error: ledger_client::Error| (0..size).map(|_| failed(error.clone())).collect();
+        let ts = match now {
+            Ok(ts) => ts,
+            Err(Jumped { seconds }) => return all(ledger_client::Error::ClockJumped { seconds }),
+        };
+        if let Some(once) = once {
+            match self.asked.contains(&once, &self.shared) {
+                Ok(false) => {}
+                Ok(true) => return all(ledger_client::Error::CommandRefused(Refusal::Repeated)),
+                Err(error) => {
+                    return all(ledger_client::Error::Unavailable {
+                        reason: error.to_string(),
+                    });
+                }
+            }
+            self.asked.insert(once, self.state.size());
+            batch.once.push(once);
+            if records.is_empty() {
+                return vec![Verdict::Noted];
+            }
+        }
+        let sequenced = records.into_iter().map(|prepared| self.sequence(prepared, ts, batch));
+        sequenced.collect()
+    }
+
+    fn sequence(&mut self, prepared: Prepared, ts: Timestamp, batch: &mut Batch) -> Verdict {
         match self.existing(&prepared, ts) {
             Ok(None) => {}
             Ok(Some((offset, by_guard))) => {
@@ -174,11 +217,14 @@ impl Sequencer {
             body,
         });
         self.follow_rotation(body);
+        if let Some(access) = self.changed_access(body) {
+            batch.access = Some(access);
+        }
         for key in std::iter::once(prepared.id_key).chain(prepared.guard_key) {
             self.pending.insert(key, offset);
             self.pending_order.push_back((offset, key));
         }
-        records.push(Sequenced {
+        batch.records.push(Sequenced {
             prepared,
             stamped,
             offset,
@@ -186,7 +232,7 @@ impl Sequencer {
             ts,
             key,
         });
-        Verdict::Stamped(records.len() - 1)
+        Verdict::Stamped(batch.records.len() - 1)
     }
 
     /// Offset of the record that this id or guard already stands for, and whether it was the guard.
@@ -229,9 +275,20 @@ impl Sequencer {
         }
     }
 
+    /// Who may send commands behind a record that changes it.
+    fn changed_access(&self, body: &Body) -> Option<Arc<Access>> {
+        match body {
+            Body::Genesis(_) | Body::KeyRotated(_) | Body::GatewayEnrolled(_) | Body::GatewayRevoked(_) => {
+                Access::of(&self.state, |key| self.shared.signing_key(key)).map(Arc::new)
+            }
+            Body::TenantCreated(_) | Body::Plain => None,
+        }
+    }
+
     /// Drops what the store answers by now.
     fn forget_committed(&mut self) {
         let committed = self.shared.committed_size();
+        self.asked.forget(committed);
         while let Some((offset, key)) = self
             .pending_order
             .front()

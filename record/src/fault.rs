@@ -44,6 +44,33 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub const ALL: [Self; 17] = [
+        Self::MalformedJson,
+        Self::DuplicateJsonKey,
+        Self::NumberOutOfRange,
+        Self::TooDeep,
+        Self::NulCharacter,
+        Self::ReservedName,
+        Self::RecordTooLarge,
+        Self::EnvelopeInvalid,
+        Self::LinkInvalid,
+        Self::SealInvalid,
+        Self::AuthorSignatureInvalid,
+        Self::NotCanonical,
+        Self::HashMismatch,
+        Self::SignatureInvalid,
+        Self::KindUnknown,
+        Self::SchemaVersionUnknown,
+        Self::SchemaInvalid,
+    ];
+
+    /// The code with this text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     /// The stable text that clients branch on.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

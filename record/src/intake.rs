@@ -206,8 +206,12 @@ impl NewRecord {
         self.payload.pointer_mut(pointer.strip_prefix("/payload")?)
     }
 
-    /// The parser's rules, for values that an importer or the ledger itself built.
-    fn check_values(&self) -> Result<(), Fault> {
+    /// The parser's rules, for values that an importer or the ledger itself built. [`NewRecord::seal`] applies them; whoever
+    /// writes a record down before it is sealed applies them first.
+    ///
+    /// # Errors
+    /// Everything of [`json::check`], with the pointer from the record's root; [`Code::EnvelopeInvalid`] at `/payload`.
+    pub fn check_values(&self) -> Result<(), Fault> {
         if !self.payload.is_object() {
             return Err(Fault::new(Code::EnvelopeInvalid, "/payload", "`payload` is an object"));
         }

@@ -15,6 +15,7 @@ pub mod check;
 mod envelope;
 mod examine;
 pub mod finding;
+mod gateways;
 mod keyring;
 pub mod log;
 pub mod report;

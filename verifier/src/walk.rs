@@ -10,6 +10,7 @@ use crate::check::Check;
 use crate::envelope::Envelope;
 use crate::examine::{Examined, Said};
 use crate::finding::{Finding, Findings};
+use crate::gateways::Gateways;
 use crate::keyring::Keyring;
 use crate::report::{Counts, Fingerprints};
 use crate::signature::Claim;
@@ -34,6 +35,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) tree: Option<Edge>,
     pub(crate) derived: Option<&'a mut dyn Derived>,
     keys: Keyring,
+    gateways: Gateways,
     last_ts: Option<Timestamp>,
     /// Broken or missing records so far.
     pub(crate) lost: u64,
@@ -54,6 +56,7 @@ impl<'a> Walk<'a> {
             tree: Some(Edge::new()),
             derived,
             keys: Keyring::default(),
+            gateways: Gateways::default(),
             last_ts: None,
             lost: 0,
             open_gap: false,
@@ -132,6 +135,8 @@ impl<'a> Walk<'a> {
         self.fold_genesis(&said, true);
         self.claim(envelope, claims);
         self.fold_rotation(&said, true);
+        let finding = self.gateways.fold(&said.body, envelope.tenant.is_ledger(), self.lost);
+        self.report(finding, offset);
         let state = self.tenants.state(&envelope.tenant);
         let link = Link {
             seq: envelope.seq,

@@ -3,7 +3,8 @@
 //! A snapshot is a shortcut, never the truth: one that is unreadable or of another fold version is dropped and the log is
 //! folded again from the start.
 
-use super::{Chain, EVOLVE_VERSION, Keys, State};
+use super::{Chain, EVOLVE_VERSION, Gateway, Gateways, Keys, State};
+use crate::payload::{GatewayRole, KeyRotated};
 use record::{Hash, Origin, PublicKey, Tenant, Timestamp};
 use serde_json::{Value, json};
 
@@ -23,7 +24,11 @@ impl State {
             .keys
             .as_ref()
             .map(|keys| [&keys.record, &keys.checkpoint, &keys.root].map(PublicKey::to_base64));
+        let gateway = |(name, gateway): (&str, &Gateway)| {
+            json!([name, gateway.key.to_base64(), gateway.role.as_str(), gateway.revoked])
+        };
         json!({
+            "rotations": self.rotations, "gateways": self.gateways.iter().map(gateway).collect::<Value>(),
             "evolve_version": EVOLVE_VERSION, "log": self.log.as_str(), "size": self.size,
             "last_ts": self.last_ts.map(Timestamp::micros), "keys": keys,
             "chains": self.chains.iter().map(chain).collect::<Value>(),
@@ -66,6 +71,8 @@ fn read(snapshot: &Value) -> Option<State> {
         size: snapshot.get("size")?.as_u64()?,
         last_ts: optional(snapshot.get("last_ts")?, |ts| Timestamp::from_micros(ts.as_i64()?))?,
         keys: optional(snapshot.get("keys")?, keys)?,
+        rotations: serde_json::from_value::<Vec<KeyRotated>>(snapshot.get("rotations")?.clone()).ok()?,
+        gateways: gateways(snapshot.get("gateways")?)?,
         chains: snapshot
             .get("chains")?
             .as_array()?
@@ -79,6 +86,22 @@ fn read(snapshot: &Value) -> Option<State> {
         .values()
         .try_fold(0_u64, |sum, chain| sum.checked_add(chain.length()));
     (chained == Some(state.size)).then_some(state)
+}
+
+fn gateways(list: &Value) -> Option<Gateways> {
+    let mut gateways = Gateways::default();
+    for item in list.as_array()? {
+        let [name, key, role, revoked] = item.as_array()?.as_slice() else {
+            return None;
+        };
+        let gateway = Gateway {
+            key: PublicKey::from_base64(key.as_str()?)?,
+            role: GatewayRole::parse(role.as_str()?)?,
+            revoked: revoked.as_bool()?,
+        };
+        gateways.enrol(name.as_str()?, gateway);
+    }
+    Some(gateways)
 }
 
 /// `Some(None)` for JSON null, `None` when there is a value that does not read.

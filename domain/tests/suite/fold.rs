@@ -1,7 +1,10 @@
 //! The fold under random command sequences: chains and size agree with a naive count, and a snapshot taken anywhere
 //! continues like the whole.
 
-use crate::samples::{CHECKPOINT, RECORD, ROOT, created, genesis, key, log, public, rotated, tenant};
+use crate::samples::{
+    CHECKPOINT, RECORD, ROOT, created, enrolled, genesis, key, log, public, revoked, rotated, tenant,
+};
+use domain::payload::GatewayRole;
 use domain::payload::key_rotated::KeyRole;
 use domain::state::{Authority, Body, Fact};
 use domain::{Command, Denial, State};
@@ -42,13 +45,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Body::Genesis(genesis())),
         4 => rotation,
         3 => names.clone().prop_map(|name| Body::TenantCreated(created(name))),
+        3 => (gateway(), 1..12_u8, any::<bool>()).prop_map(|(name, key, reads)| {
+            let role = if reads { GatewayRole::Reader } else { GatewayRole::Gateway };
+            Body::GatewayEnrolled(enrolled(name, key, role))
+        }),
+        2 => gateway().prop_map(|name| Body::GatewayRevoked(revoked(name))),
         8 => Just(Body::Plain),
     ];
     (names, body, any::<bool>(), any::<bool>()).prop_map(|(name, body, caller, same)| {
         // Half of the creations name their own tenant, half of the rotations lie where they must.
         let name = match &body {
             Body::TenantCreated(created) if same => created.tenant.as_str(),
-            Body::KeyRotated(_) | Body::Genesis(_) if same => Tenant::LEDGER,
+            Body::KeyRotated(_) | Body::Genesis(_) | Body::GatewayEnrolled(_) | Body::GatewayRevoked(_) if same => {
+                Tenant::LEDGER
+            }
             _ => name,
         };
         Step {
@@ -58,6 +68,10 @@ fn step() -> impl Strategy<Value = Step> {
             authority: if caller { Authority::Caller } else { Authority::Ledger },
         }
     })
+}
+
+fn gateway() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["gw-1", "gw-2", "gw-3"])
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -157,6 +171,29 @@ proptest! {
     }
 
     #[test]
+    fn a_gateway_is_enrolled_once_with_a_key_of_its_own(steps in steps()) {
+        let (state, kept) = run(steps);
+        let mut naive: BTreeMap<String, (String, bool)> = BTreeMap::new();
+        for step in &kept {
+            match &step.body {
+                Body::GatewayEnrolled(enrolled) => {
+                    prop_assert!(step.tenant.is_ledger());
+                    prop_assert!(naive.values().all(|(key, _)| *key != enrolled.public_key));
+                    let before = naive.insert(enrolled.gateway.clone(), (enrolled.public_key.clone(), false));
+                    prop_assert_eq!(before, None);
+                }
+                Body::GatewayRevoked(revoked) => {
+                    let gateway = naive.get_mut(&revoked.gateway).unwrap();
+                    prop_assert!(!std::mem::replace(&mut gateway.1, true));
+                }
+                _ => {}
+            }
+        }
+        let folded: BTreeMap<_, _> = state.gateways().iter().map(|(name, gateway)| (name.to_owned(), (gateway.key.to_base64(), gateway.revoked))).collect();
+        prop_assert_eq!(folded, naive);
+    }
+
+    #[test]
     fn a_snapshot_anywhere_continues_like_the_whole(steps in steps(), at in any::<prop::sample::Index>()) {
         let (whole, kept) = run(steps);
         let cut = at.index(kept.len() + 1);
@@ -191,6 +228,63 @@ proptest! {
 }
 
 #[test]
+fn enrolments_are_refused_for_a_reason() {
+    let own = |body: Body, name: &str| Step {
+        tenant: tenant(name),
+        body,
+        ledger_authored: true,
+        authority: Authority::Ledger,
+    };
+    let enrolment = |name: &str, key: u8| Body::GatewayEnrolled(enrolled(name, key, GatewayRole::Gateway));
+    let ending = |name: &str| Body::GatewayRevoked(revoked(name));
+    let (mut state, _) = run(vec![
+        own(Body::Genesis(genesis()), Tenant::LEDGER),
+        own(Body::TenantCreated(created("acme")), "acme"),
+        own(enrolment("gw-1", 7), Tenant::LEDGER),
+    ]);
+    let denied = |state: &State, body: Body, name: &str| decide(state, &own(body, name)).err();
+    for (body, name, denial) in [
+        (enrolment("gw-2", 8), "acme", Denial::GatewayMisplaced),
+        (ending("gw-1"), "acme", Denial::GatewayMisplaced),
+        (enrolment("gw-1", 8), Tenant::LEDGER, Denial::GatewayExists),
+        (enrolment("gw-2", 7), Tenant::LEDGER, Denial::GatewayKeyRefused),
+        (enrolment("gw-2", RECORD), Tenant::LEDGER, Denial::GatewayKeyRefused),
+        (enrolment("gw-2", ROOT), Tenant::LEDGER, Denial::GatewayKeyRefused),
+        (ending("gw-2"), Tenant::LEDGER, Denial::GatewayUnknown),
+    ] {
+        assert_eq!(denied(&state, body, name), Some(denial));
+    }
+    let weak = domain::payload::GatewayEnrolled {
+        public_key: "A".repeat(43) + "=",
+        ..enrolled("gw-2", 8, GatewayRole::Gateway)
+    };
+    let weak = Body::GatewayEnrolled(weak);
+    assert_eq!(denied(&state, weak, Tenant::LEDGER), Some(Denial::GatewayKeyRefused));
+    evolve(&mut state, &own(ending("gw-1"), Tenant::LEDGER));
+    assert!(state.gateways().find("gw-1").unwrap().revoked);
+    assert_eq!(
+        denied(&state, ending("gw-1"), Tenant::LEDGER),
+        Some(Denial::GatewayUnknown)
+    );
+    assert_eq!(
+        denied(&state, enrolment("gw-1", 8), Tenant::LEDGER),
+        Some(Denial::GatewayExists)
+    );
+    assert_eq!(
+        denied(&state, enrolment("gw-2", 7), Tenant::LEDGER),
+        Some(Denial::GatewayKeyRefused)
+    );
+}
+
+#[test]
+fn a_denial_is_read_back_from_its_code() {
+    for denial in Denial::ALL {
+        assert_eq!(Denial::parse(denial.code()), Some(denial));
+    }
+    assert_eq!(Denial::parse("NO_SUCH_CODE"), None);
+}
+
+#[test]
 fn a_snapshot_of_another_form_is_dropped() {
     let (state, _) = run(vec![Step {
         tenant: Tenant::ledger(),
@@ -213,6 +307,9 @@ fn a_snapshot_of_another_form_is_dropped() {
         ("last_ts", json!("2026")),
         ("keys", json!([])),
         ("keys", json!(["a", "b", "c"])),
+        ("rotations", json!([{}])),
+        ("gateways", json!([["gw-1", "x", "gateway", false]])),
+        ("gateways", json!({})),
         ("chains", json!({})),
         ("chains", json!([["sigil-ledger", 1]])),
         ("chains", json!([["A", 1, null]])),

@@ -1,7 +1,9 @@
 //! Every kind against its two schemas: what is legal, what each member may not be, and where a fault points.
 
 use crate::samples::{payloads, public};
-use domain::payload::{AuditEvent, CanonWrite, Genesis, KeyRotated, Outcome, TenantCreated};
+use domain::payload::{
+    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, Outcome, TenantCreated,
+};
 use domain::{Catalogue, KindSpec};
 use record::{Code, Fault, Kind, Space};
 use serde_json::{Value, json};
@@ -73,6 +75,8 @@ fn the_catalogue_lists_these_kinds() {
             vec!["/author/evidence", "/payload/private"],
         ),
         ("canon.user.write", 1, Space::User, false, evidence.clone()),
+        ("gateway.enrolled", 1, Space::System, true, evidence.clone()),
+        ("gateway.revoked", 1, Space::System, true, evidence.clone()),
         ("key.rotated", 1, Space::System, true, evidence.clone()),
         ("ledger.genesis", 1, Space::System, true, evidence.clone()),
         ("tenant.created", 1, Space::System, true, evidence),
@@ -115,6 +119,12 @@ fn a_whole_payload_passes_and_reads_as_its_type() {
             "ledger.genesis" => serde_json::to_value(serde_json::from_value::<Genesis>(payload.clone()).unwrap()),
             "key.rotated" => serde_json::to_value(serde_json::from_value::<KeyRotated>(payload.clone()).unwrap()),
             "tenant.created" => serde_json::to_value(serde_json::from_value::<TenantCreated>(payload.clone()).unwrap()),
+            "gateway.enrolled" => {
+                serde_json::to_value(serde_json::from_value::<GatewayEnrolled>(payload.clone()).unwrap())
+            }
+            "gateway.revoked" => {
+                serde_json::to_value(serde_json::from_value::<GatewayRevoked>(payload.clone()).unwrap())
+            }
             "audit.event" => serde_json::to_value(serde_json::from_value::<AuditEvent>(payload.clone()).unwrap()),
             _ => serde_json::to_value(serde_json::from_value::<CanonWrite>(payload.clone()).unwrap()),
         };
@@ -412,6 +422,35 @@ fn keys_are_keys_and_three_different_ones() {
             "key.rotated",
             &with("key.rotated", member, json!(value)),
             &format!("/payload/{member}"),
+        );
+    }
+}
+
+#[test]
+fn an_enrolment_has_a_name_a_key_and_a_role() {
+    let weak = "A".repeat(43) + "=";
+    for (member, value) in [
+        ("gateway", json!("")),
+        ("gateway", json!("GW")),
+        ("gateway", json!("a".repeat(64))),
+        ("public_key", json!(weak)),
+        ("public_key", json!("*".repeat(44))),
+        ("public_key", json!(MARKER)),
+        ("role", json!("admin")),
+        ("role", json!("Gateway")),
+    ] {
+        let pointer = format!("/payload/{member}");
+        assert_refused("gateway.enrolled", &with("gateway.enrolled", member, value), &pointer);
+    }
+    assert_refused(
+        "gateway.revoked",
+        &with("gateway.revoked", "gateway", json!("a.b")),
+        "/payload/gateway",
+    );
+    for role in ["gateway", "reader"] {
+        assert_faults(
+            &spec("gateway.enrolled").check_intake(&with("gateway.enrolled", "role", json!(role))),
+            &[],
         );
     }
 }

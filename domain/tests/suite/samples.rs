@@ -1,7 +1,7 @@
 //! Fixed keys and payloads of every kind.
 
 use domain::payload::key_rotated::KeyRole;
-use domain::payload::{Genesis, KeyRotated, TenantCreated};
+use domain::payload::{GatewayEnrolled, GatewayRevoked, GatewayRole, Genesis, KeyRotated, TenantCreated};
 use ed25519_dalek::SigningKey;
 use record::key::encode_base64;
 use record::rotation::Rotation;
@@ -64,6 +64,20 @@ pub fn created(name: &str) -> TenantCreated {
     }
 }
 
+pub fn enrolled(name: &str, key: u8, role: GatewayRole) -> GatewayEnrolled {
+    GatewayEnrolled {
+        gateway: name.to_owned(),
+        public_key: public(key).to_base64(),
+        role,
+    }
+}
+
+pub fn revoked(name: &str) -> GatewayRevoked {
+    GatewayRevoked {
+        gateway: name.to_owned(),
+    }
+}
+
 /// A payload of every kind with every member that it may have.
 pub fn payloads() -> Vec<(&'static str, Value)> {
     let mut genesis = serde_json::to_value(genesis()).unwrap();
@@ -76,6 +90,11 @@ pub fn payloads() -> Vec<(&'static str, Value)> {
             serde_json::to_value(rotated(KeyRole::Record, RECORD, 4, 4, ROOT)).unwrap(),
         ),
         ("tenant.created", serde_json::to_value(created("acme")).unwrap()),
+        (
+            "gateway.enrolled",
+            serde_json::to_value(enrolled("gw-1", 7, GatewayRole::Reader)).unwrap(),
+        ),
+        ("gateway.revoked", serde_json::to_value(revoked("gw-1")).unwrap()),
         (
             "audit.event",
             json!({

@@ -96,7 +96,11 @@ mod tests {
             Denial::SystemSpaceProtected => Denial::RotationMisplaced,
             Denial::RotationMisplaced => Denial::RotationStale,
             Denial::RotationStale => Denial::RotationUnproven,
-            Denial::RotationUnproven => return None,
+            Denial::RotationUnproven => Denial::GatewayMisplaced,
+            Denial::GatewayMisplaced => Denial::GatewayExists,
+            Denial::GatewayExists => Denial::GatewayUnknown,
+            Denial::GatewayUnknown => Denial::GatewayKeyRefused,
+            Denial::GatewayKeyRefused => return None,
         })
     }
 

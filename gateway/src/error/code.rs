@@ -57,6 +57,7 @@ codes! {
     ReadModelDamaged "READ_MODEL_DAMAGED",
     LedgerUnavailable "LEDGER_UNAVAILABLE",
     CommitUnknown "COMMIT_UNKNOWN",
+    CommandRefused "COMMAND_REFUSED",
     Overloaded "OVERLOADED",
     ClockJumped "CLOCK_JUMPED",
     ProjectionLagging "PROJECTION_LAGGING",

@@ -52,6 +52,7 @@ impl From<Error> for Problem {
             Error::Denied(denial) => return Self::coded(denial.code(), detail),
             Error::IdConflict { .. } => Code::IdConflict,
             Error::IdempotencyConflict { .. } => Code::IdempotencyConflict,
+            Error::CommandRefused(_) => Code::CommandRefused,
             Error::Overloaded => Code::Overloaded,
             Error::ClockJumped { .. } => Code::ClockJumped,
             Error::Unavailable { .. } => Code::LedgerUnavailable,

@@ -1,5 +1,6 @@
 //! Why a request to the ledger failed. Policy branches on [`Error::kind`], never on text.
 
+use crate::Refusal;
 use domain::Denial;
 use record::{Fault, RecordId};
 
@@ -26,6 +27,9 @@ pub enum Error {
         /// Where the other record is.
         offset: u64,
     },
+    /// The ledger behind the bus took no such command of this gateway; nothing was stored.
+    #[error("{0}")]
+    CommandRefused(Refusal),
     /// The queue stayed full for as long as a request may wait; nothing was stored.
     #[error("the ledger takes no more records at the moment")]
     Overloaded,
@@ -78,9 +82,11 @@ impl Error {
         match self {
             Self::Refused(_) | Self::Denied(_) => Kind::Invalid,
             Self::IdConflict { .. } | Self::IdempotencyConflict { .. } => Kind::Conflict,
-            Self::Overloaded | Self::ClockJumped { .. } | Self::Unavailable { .. } | Self::CommitUnknown { .. } => {
-                Kind::Unavailable
-            }
+            Self::CommandRefused(_)
+            | Self::Overloaded
+            | Self::ClockJumped { .. }
+            | Self::Unavailable { .. }
+            | Self::CommitUnknown { .. } => Kind::Unavailable,
             Self::ScopeKeyLost | Self::Corrupt(_) => Kind::Corrupt,
         }
     }

@@ -1,13 +1,18 @@
 //! What the other rooms may ask of a ledger, whether it runs in this process or behind a bus.
 //!
-//! [`LedgerClient`] is the one trait; the in-process implementation is `ledger::Handle`. This crate holds no I/O.
+//! [`LedgerClient`] is the one trait. The in-process implementation is `ledger::Handle`; [`nats::NatsClient`] reaches a
+//! ledger in another process, which answers with `ledger::rpc`. [`wire`] is the protocol that both ends share.
 
 mod error;
+pub mod nats;
 mod receipt;
+mod refusal;
 pub mod trace;
+pub mod wire;
 
 pub use error::{Error, Kind};
 pub use receipt::{Append, Committed, Guard, Head, Receipt};
+pub use refusal::Refusal;
 #[doc(hidden)]
 pub use tracing;
 

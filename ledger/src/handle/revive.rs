@@ -51,7 +51,7 @@ impl Handle {
     }
 
     /// What readers read from, also after a failed commit.
-    pub(super) fn reader(&self) -> Result<Arc<Shared>, ledger_client::Error> {
+    pub(crate) fn reader(&self) -> Result<Arc<Shared>, ledger_client::Error> {
         match &*self.inner.slot.read().unwrap_or_else(PoisonError::into_inner) {
             Slot::Running(engine) => Ok(Arc::clone(&engine.shared)),
             Slot::Down(reason, _) => Err(ledger_client::Error::Unavailable { reason: reason.clone() }),

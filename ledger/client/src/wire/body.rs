@@ -1,0 +1,416 @@
+//! The bodies of requests and replies, verb by verb; each is written here by one end and read here by the other.
+
+use super::new_record::{self, Unreadable};
+use super::{REQUEST_RECORDS, read_error, write_error};
+use crate::{Append, Committed, Error, Guard, Head, Receipt, Refusal};
+use domain::payload::KeyRotated;
+use record::canonical::{self, write_integer, write_string};
+use record::{Fault, Hash, NewRecord, Opening, Origin, RecordId, Tenant, Timestamp, json};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// An item of an append as the ledger reads it; a fault refuses the item and no other.
+pub type Item = Result<Append, Fault>;
+
+/// Writes one item of an append.
+pub fn write_item(append: &Append, out: &mut Vec<u8>) {
+    out.push(b'{');
+    if let Some(Guard { caller, key }) = &append.guard {
+        out.extend_from_slice(b"\"guard\":{\"caller\":");
+        write_string(caller, out);
+        out.extend_from_slice(b",\"key\":");
+        write_string(key, out);
+        out.extend_from_slice(b"},");
+    }
+    out.extend_from_slice(b"\"record\":");
+    new_record::write(&append.record, out);
+    out.push(b'}');
+}
+
+/// The body of an append of these written items.
+#[must_use]
+pub fn append<'a>(items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = b"{\"items\":[".to_vec();
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(item);
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+/// Reads the body of an append.
+///
+/// # Errors
+/// [`Refusal::Malformed`], [`Refusal::TooLarge`].
+pub fn read_append(mut body: Map<String, Value>) -> Result<Vec<Item>, Refusal> {
+    let Some(Value::Array(items)) = body.remove("items").filter(|_| body.is_empty()) else {
+        return Err(Refusal::Malformed);
+    };
+    if items.len() > REQUEST_RECORDS {
+        return Err(Refusal::TooLarge);
+    }
+    items.into_iter().map(item).collect()
+}
+
+fn item(value: Value) -> Result<Item, Refusal> {
+    let Value::Object(mut members) = value else {
+        return Err(Refusal::Malformed);
+    };
+    let record = members.remove("record").ok_or(Refusal::Malformed)?;
+    let guard = match members.remove("guard") {
+        None => None,
+        Some(guard) => Some(read_guard(&guard).ok_or(Refusal::Malformed)?),
+    };
+    match new_record::read(record) {
+        Ok(record) if members.is_empty() => Ok(Ok(Append { record, guard })),
+        Err(Unreadable::Fault(fault)) => Ok(Err(fault)),
+        _ => Err(Refusal::Malformed),
+    }
+}
+
+fn read_guard(value: &Value) -> Option<Guard> {
+    let members = value.as_object().filter(|members| members.len() == 2)?;
+    Some(Guard {
+        caller: members.get("caller")?.as_str()?.to_owned(),
+        key: members.get("key")?.as_str()?.to_owned(),
+    })
+}
+
+/// The body of a `tenant` request: the id of the record is made by the gateway.
+#[must_use]
+pub fn tenant(tenant: &Tenant, name: &str, id: RecordId) -> Vec<u8> {
+    canonical::to_vec(&json!({"id": id.to_string(), "name": name, "tenant": tenant.as_str()}))
+}
+
+/// Reads the body of a `tenant` request.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub fn read_tenant(body: &Map<String, Value>) -> Result<(Tenant, String, RecordId), Refusal> {
+    let read = || Some((read_tenant_name(body)?, text(body, "name")?.to_owned(), read_id(body)?));
+    read().filter(|_| body.len() == 3).ok_or(Refusal::Malformed)
+}
+
+/// The body of a `find` or `open` request.
+#[must_use]
+pub fn one_record(tenant: &Tenant, id: &RecordId) -> Vec<u8> {
+    canonical::to_vec(&json!({"id": id.to_string(), "tenant": tenant.as_str()}))
+}
+
+/// Reads the body of a `find` or `open` request.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub fn read_one_record(body: &Map<String, Value>) -> Result<(Tenant, RecordId), Refusal> {
+    let read = || Some((read_tenant_name(body)?, read_id(body)?));
+    read().filter(|_| body.len() == 2).ok_or(Refusal::Malformed)
+}
+
+/// A body of two numbers, by name: `read` has `from` and `limit`, `wait` has `above` and `for_ms`.
+#[must_use]
+pub fn numbers(first: (&str, u64), second: (&str, u64)) -> Vec<u8> {
+    canonical::to_vec(&json!({first.0: first.1, second.0: second.1}))
+}
+
+/// Reads a body of two numbers.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub fn read_numbers(body: &Map<String, Value>, first: &str, second: &str) -> Result<(u64, u64), Refusal> {
+    let read = || Some((body.get(first)?.as_u64()?, body.get(second)?.as_u64()?));
+    read().filter(|_| body.len() == 2).ok_or(Refusal::Malformed)
+}
+
+fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    body.get(name)?.as_str()
+}
+
+fn read_tenant_name(body: &Map<String, Value>) -> Option<Tenant> {
+    Tenant::parse(text(body, "tenant")?)
+}
+
+fn read_id(body: &Map<String, Value>) -> Option<RecordId> {
+    RecordId::parse(text(body, "id")?)
+}
+
+/// The reply to an append or to `tenant`: one result for each item.
+#[must_use]
+pub fn results(results: &[Result<Receipt, Error>]) -> Vec<u8> {
+    let bytes: usize = results
+        .iter()
+        .flatten()
+        .map(|receipt| receipt.committed.bytes.len() + 256)
+        .sum();
+    let mut out = Vec::with_capacity(bytes + 64);
+    out.extend_from_slice(b"{\"results\":[");
+    for (at, result) in results.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match result {
+            Ok(receipt) => write_receipt(receipt, &mut out),
+            Err(error) => {
+                out.extend_from_slice(b"{\"error\":");
+                write_error(error, &mut out);
+            }
+        }
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+fn write_receipt(receipt: &Receipt, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"receipt\":{\"hash\":\"");
+    out.extend_from_slice(&receipt.hash.to_hex());
+    out.extend_from_slice(b"\",\"id\":\"");
+    out.extend_from_slice(&receipt.id.to_text());
+    out.extend_from_slice(b"\",\"offset\":");
+    write_integer(receipt.committed.offset, out);
+    out.extend_from_slice(format!(",\"published\":{}", receipt.published).as_bytes());
+    out.extend_from_slice(b",\"record\":");
+    out.extend_from_slice(&receipt.committed.bytes);
+    out.extend_from_slice(format!(",\"replayed\":{}", receipt.replayed).as_bytes());
+    out.extend_from_slice(format!(",\"sealed_unchecked\":{}}}", receipt.sealed_unchecked).as_bytes());
+}
+
+#[derive(Deserialize)]
+struct Results<'a> {
+    #[serde(borrow)]
+    results: Vec<OneResult<'a>>,
+}
+
+#[derive(Deserialize)]
+struct OneResult<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    receipt: Option<OneReceipt<'a>>,
+}
+
+#[derive(Deserialize)]
+struct OneReceipt<'a> {
+    hash: &'a str,
+    id: &'a str,
+    offset: u64,
+    published: bool,
+    #[serde(borrow)]
+    record: &'a RawValue,
+    replayed: bool,
+    sealed_unchecked: bool,
+}
+
+/// Reads the results; `None` when the body is something else.
+#[must_use]
+pub fn read_results(body: &[u8]) -> Option<Vec<Result<Receipt, Error>>> {
+    let read: Results<'_> = serde_json::from_slice(body).ok()?;
+    let one = |result: OneResult<'_>| match (result.receipt, result.error) {
+        (Some(receipt), None) => Some(Ok(Receipt {
+            committed: committed(receipt.offset, receipt.record),
+            id: RecordId::parse(receipt.id)?,
+            hash: Hash::from_hex(receipt.hash)?,
+            replayed: receipt.replayed,
+            sealed_unchecked: receipt.sealed_unchecked,
+            published: receipt.published,
+        })),
+        (None, Some(error)) => Some(Err(read_error(error.get().as_bytes()))),
+        _ => None,
+    };
+    read.results.into_iter().map(one).collect()
+}
+
+fn committed(offset: u64, record: &RawValue) -> Committed {
+    Committed {
+        offset,
+        bytes: record.get().as_bytes().into(),
+    }
+}
+
+/// The reply to `head`.
+#[must_use]
+pub fn head(head: &Head) -> Vec<u8> {
+    let mut members = Map::new();
+    members.insert("log".to_owned(), json!(head.log.as_str()));
+    members.insert("size".to_owned(), json!(head.size));
+    members.insert("root".to_owned(), json!(hex::encode(head.root)));
+    if let Some(hash) = head.hash {
+        members.insert("hash".to_owned(), json!(hash.to_string()));
+    }
+    if let Some(ts) = head.ts {
+        members.insert("ts".to_owned(), json!(ts.to_string()));
+    }
+    canonical::to_vec(&Value::Object(members))
+}
+
+/// Reads the reply to `head`.
+#[must_use]
+pub fn read_head(body: &[u8]) -> Option<Head> {
+    let Value::Object(body) = json::parse(body).ok()? else {
+        return None;
+    };
+    let hash = match body.get("hash") {
+        None => None,
+        Some(hash) => Some(Hash::from_hex(hash.as_str()?)?),
+    };
+    let ts = match body.get("ts") {
+        None => None,
+        Some(ts) => Some(Timestamp::parse(ts.as_str()?)?),
+    };
+    Some(Head {
+        log: Origin::parse(text(&body, "log")?)?,
+        size: body.get("size")?.as_u64()?,
+        root: record::hash::decode_hex(text(&body, "root")?)?,
+        hash,
+        ts,
+    })
+}
+
+/// The reply to `read`: records from an offset on, without gaps.
+#[must_use]
+pub fn records(records: &[Committed]) -> Vec<u8> {
+    let bytes: usize = records.iter().map(|record| record.bytes.len() + 1).sum();
+    let mut out = Vec::with_capacity(bytes + 64);
+    out.extend_from_slice(b"{\"records\":[");
+    for (at, record) in records.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&record.bytes);
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+#[derive(Deserialize)]
+struct Records<'a> {
+    #[serde(borrow)]
+    records: Vec<&'a RawValue>,
+}
+
+/// Reads the reply to `read` from `from` on.
+#[must_use]
+pub fn read_records(body: &[u8], from: u64) -> Option<Vec<Committed>> {
+    let read: Records<'_> = serde_json::from_slice(body).ok()?;
+    Some(
+        (from..)
+            .zip(read.records)
+            .map(|(offset, record)| committed(offset, record))
+            .collect(),
+    )
+}
+
+/// The reply to `find`: `{}` when there is no such record.
+#[must_use]
+pub fn found(found: Option<&Committed>) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    if let Some(found) = found {
+        out.extend_from_slice(b"\"offset\":");
+        write_integer(found.offset, &mut out);
+        out.extend_from_slice(b",\"record\":");
+        out.extend_from_slice(&found.bytes);
+    }
+    out.push(b'}');
+    out
+}
+
+#[derive(Deserialize)]
+struct Found<'a> {
+    offset: Option<u64>,
+    #[serde(borrow)]
+    record: Option<&'a RawValue>,
+}
+
+/// Reads the reply to `find`.
+#[must_use]
+pub fn read_found(body: &[u8]) -> Option<Option<Committed>> {
+    let read: Found<'_> = serde_json::from_slice(body).ok()?;
+    match (read.offset, read.record) {
+        (None, None) => Some(None),
+        (Some(offset), Some(record)) => Some(Some(committed(offset, record))),
+        _ => None,
+    }
+}
+
+/// The reply to `open`: `{}` when there is no such record.
+#[must_use]
+pub fn openings(openings: Option<&[Opening]>) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    if let Some(openings) = openings {
+        out.extend_from_slice(b"\"openings\":");
+        new_record::write_openings(openings, &mut out);
+    }
+    out.push(b'}');
+    out
+}
+
+/// Reads the reply to `open`.
+#[must_use]
+pub fn read_openings(body: &[u8]) -> Option<Option<Vec<Opening>>> {
+    let Value::Object(body) = json::parse(body).ok()? else {
+        return None;
+    };
+    let Some(openings) = body.get("openings") else {
+        return Some(None);
+    };
+    let read = openings
+        .as_array()?
+        .iter()
+        .map(|opening| Opening::from_json(opening).ok());
+    read.collect::<Option<Vec<_>>>().map(Some)
+}
+
+/// The reply to `wait`.
+#[must_use]
+pub fn size(size: u64) -> Vec<u8> {
+    format!("{{\"size\":{size}}}").into_bytes()
+}
+
+/// Reads the reply to `wait`.
+#[must_use]
+pub fn read_size(body: &[u8]) -> Option<u64> {
+    json::parse(body).ok()?.get("size")?.as_u64()
+}
+
+/// The reply to `keys`.
+#[must_use]
+pub fn keys(genesis: &[u8], rotations: &[KeyRotated]) -> Vec<u8> {
+    let mut out = b"{\"genesis\":".to_vec();
+    out.extend_from_slice(genesis);
+    out.extend_from_slice(b",\"rotations\":");
+    let rotations: Value = rotations.iter().map(|rotated| json!(rotated)).collect();
+    canonical::write(&rotations, &mut out);
+    out.push(b'}');
+    out
+}
+
+#[derive(Deserialize)]
+struct Keys<'a> {
+    #[serde(borrow)]
+    genesis: &'a RawValue,
+    rotations: Vec<KeyRotated>,
+}
+
+/// Reads the reply to `keys`: the bytes of genesis, and every rotation in order.
+#[must_use]
+pub fn read_keys(body: &[u8]) -> Option<(Vec<u8>, Vec<KeyRotated>)> {
+    let read: Keys<'_> = serde_json::from_slice(body).ok()?;
+    Some((read.genesis.get().as_bytes().to_vec(), read.rotations))
+}
+
+/// A record that may be written down, or why not: what the ledger's parser would refuse must not reach it.
+///
+/// # Errors
+/// Everything of [`NewRecord::check_values`].
+pub fn check(record: &NewRecord) -> Result<(), Fault> {
+    record.check_values()?;
+    // Far above every legal record and below the parser's end: what lies between is the ledger's to judge.
+    if json::depth(&record.payload) > 100 {
+        let detail = "a record is at most 64 levels deep";
+        return Err(Fault::new(record::Code::TooDeep, "/payload", detail));
+    }
+    Ok(())
+}

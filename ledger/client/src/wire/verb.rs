@@ -1,0 +1,83 @@
+//! The commands: what may be asked, and by whom.
+
+use domain::payload::GatewayRole;
+use record::Slug;
+use std::fmt;
+
+/// One command, the last token of its subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Append records.
+    Append,
+    /// Begin a tenant.
+    Tenant,
+    /// The end of the log.
+    Head,
+    /// Records from an offset on.
+    Read,
+    /// One record by its id.
+    Find,
+    /// Salts and values of a record's sealed members.
+    Open,
+    /// Answer when the log has grown, or after a while.
+    Wait,
+    /// Genesis and the key rotations: what leads from a pinned genesis to the key that signs replies.
+    Keys,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 8] = [
+        Self::Append,
+        Self::Tenant,
+        Self::Head,
+        Self::Read,
+        Self::Find,
+        Self::Open,
+        Self::Wait,
+        Self::Keys,
+    ];
+
+    /// The token in the subject, and `op` in the signed document.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Tenant => "tenant",
+            Self::Head => "head",
+            Self::Read => "read",
+            Self::Find => "find",
+            Self::Open => "open",
+            Self::Wait => "wait",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// Reads the token.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.as_str() == text)
+    }
+
+    /// Whether an enrolment with `role` includes this verb.
+    #[must_use]
+    pub const fn permitted(self, role: GatewayRole) -> bool {
+        match (self, role) {
+            (_, GatewayRole::Gateway) => true,
+            (Self::Head | Self::Read | Self::Find | Self::Wait | Self::Keys, GatewayRole::Reader) => true,
+            (Self::Append | Self::Tenant | Self::Open, GatewayRole::Reader) => false,
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where requests for the log with this slug are sent; `*` for all verbs.
+#[must_use]
+pub fn subject(slug: &Slug, verb: Option<Verb>) -> String {
+    format!("sigil.rpc.{slug}.{}", verb.map_or("*", Verb::as_str))
+}
