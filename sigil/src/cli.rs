@@ -53,6 +53,9 @@ pub enum Verb {
     /// Replace a signing key, with the root key's consent.
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Say who may send commands to the ledger over the bus.
+    #[command(subcommand)]
+    Gateway(GatewayVerb),
     /// Look for what is wrong with a log's files, and say what to do.
     Doctor(Doctor),
     /// Print a completion script for a shell.
@@ -376,6 +379,39 @@ pub enum KeyVerb {
         /// The root key [default: the data directory's name with `.root`].
         #[arg(long)]
         root_key_file: Option<PathBuf>,
+    },
+}
+
+/// `sigil gateway ...`. The log must not be in use: stop its ledger first, and start it again afterwards.
+#[derive(Debug, Subcommand)]
+pub enum GatewayVerb {
+    /// Let somebody send commands: makes a key, or takes the public half of one that was made elsewhere.
+    Enroll {
+        #[command(flatten)]
+        log: LogArgs,
+        /// What it is called, [a-z0-9][a-z0-9-]{0,62}; a name is used once.
+        name: String,
+        /// gateway may ask for everything; reader may read what the log holds, and nothing that is sealed.
+        #[arg(long, default_value = "gateway", value_parser = ["gateway", "reader"])]
+        role: String,
+        /// Where to write the new key [default: the data directory's name with `.NAME.command-key`].
+        #[arg(long)]
+        command_key_file: Option<PathBuf>,
+        /// The public half of a key that exists, base64 of 32 bytes; no key is made.
+        #[arg(long, conflicts_with = "command_key_file")]
+        public_key: Option<String>,
+    },
+    /// Take no more commands under a name. What it wrote stays.
+    Revoke {
+        #[command(flatten)]
+        log: LogArgs,
+        /// What it was enrolled as.
+        name: String,
+    },
+    /// Everybody who is or was enrolled.
+    List {
+        #[command(flatten)]
+        log: LogArgs,
     },
 }
 

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod dev;
 mod doctor;
+mod gateway;
 mod import;
 mod init;
 mod key;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Verify(args) => verify::run(args, output).await,
         Verb::Projection(verb) => projection::run(verb, output).await,
         Verb::Key(verb) => key::run(verb, output).await,
+        Verb::Gateway(verb) => gateway::run(verb, output).await,
         Verb::Doctor(args) => doctor::run(args, output).await,
         Verb::Completion { shell } => completion::run(shell),
         Verb::Contracts { out } => contract::write(&out),

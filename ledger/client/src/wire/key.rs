@@ -1,4 +1,5 @@
-//! The key that signs a gateway's commands, and the file that holds it.
+//! The key that signs a gateway's commands, and the file that holds it: one line, mode 0600,
+//! `sigil-gateway-key-v1:<name>:<64 hex>`.
 
 use super::is_gateway_name;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -76,7 +77,7 @@ impl GatewayKey {
     ///
     /// # Errors
     /// [`KeyFileError::Open`] when others may read it, [`KeyFileError::Foreign`], [`KeyFileError::Name`] or an I/O error.
-    pub fn read(name: &str, path: &Path) -> Result<Self, KeyFileError> {
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let io = |source| KeyFileError::Io {
             action: "read",
             path: path.to_owned(),
@@ -86,8 +87,12 @@ impl GatewayKey {
             return Err(KeyFileError::Open(path.to_owned()));
         }
         let text = std::fs::read_to_string(path).map_err(io)?;
-        let seed = text.strip_prefix(PREFIX).map(str::trim_end).and_then(decode_hex);
-        Self::from_seed(name, &seed.ok_or_else(|| KeyFileError::Foreign(path.to_owned()))?)
+        let read = || {
+            let (name, seed) = text.strip_prefix(PREFIX)?.trim_end().split_once(':')?;
+            Some((name, decode_hex(seed)?))
+        };
+        let (name, seed) = read().ok_or_else(|| KeyFileError::Foreign(path.to_owned()))?;
+        Self::from_seed(name, &seed)
     }
 
     /// Writes the key to a new file that only its owner may read.
@@ -105,7 +110,7 @@ impl GatewayKey {
         let mut options = std::fs::OpenOptions::new();
         let opened = options.write(true).create_new(true).mode(0o600).open(path);
         let mut file = opened.map_err(io("create"))?;
-        let line = format!("{PREFIX}{}\n", hex::encode(self.key.to_bytes()));
+        let line = format!("{PREFIX}{}:{}\n", self.name, hex::encode(self.key.to_bytes()));
         file.write_all(line.as_bytes())
             .and_then(|()| file.sync_all())
             .map_err(io("write"))
