@@ -72,6 +72,16 @@ impl Cluster {
         )
     }
 
+    /// The same address without its password, for a configuration that keeps passwords apart.
+    pub fn url_without_password(&self) -> String {
+        self.server.url_without_password()
+    }
+
+    /// The password of every role that `url` and `url_as` name, as it is typed; `None` where none is needed.
+    pub fn password(&self) -> Option<String> {
+        self.server.plain_password()
+    }
+
     /// The address for a client that is only `role`. The role is created, without any right, when it does not exist.
     ///
     /// # Panics

@@ -22,6 +22,16 @@ impl Database {
         self.address.url()
     }
 
+    /// The same address without its password, for a configuration that keeps passwords apart.
+    pub fn url_without_password(&self) -> String {
+        self.address.url_without_password()
+    }
+
+    /// The password of every role that `url` and `url_as` name, as it is typed; `None` where none is needed.
+    pub fn password(&self) -> Option<String> {
+        self.address.plain_password()
+    }
+
     /// The address for a client that is only `role`. The role is created, without any right, when it does not exist.
     ///
     /// # Panics
