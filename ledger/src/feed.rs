@@ -33,6 +33,7 @@ use ledger_client::LedgerClient as _;
 use marker::Marker;
 use pump::{Place, Pump};
 use record::{Record, Slug, wire};
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -85,6 +86,26 @@ impl Config {
     const fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
+}
+
+/// Leaves an operator's consent to a rebuild for the feed of the log in `data_dir`, whether it runs or will run. It is used
+/// once: a feed that finds its stream right takes it away.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn agree(data_dir: &Path, consent: Consent) -> Result<(), crate::Error> {
+    Marker::new(data_dir).agree(consent)
+}
+
+/// Takes a consent back. Gives whether it was still there: nobody had used it.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn withdraw(data_dir: &Path) -> Result<bool, crate::Error> {
+    let marker = Marker::new(data_dir);
+    let unused = marker.consent()?.is_some();
+    marker.withdraw()?;
+    Ok(unused)
 }
 
 /// Publishes one log to its stream.

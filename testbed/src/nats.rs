@@ -79,6 +79,11 @@ impl Nats {
         &self.version
     }
 
+    /// The folder of what it stored: to be copied or changed only while it does not run.
+    pub fn store(&self) -> std::path::PathBuf {
+        self.folder.path().join("store")
+    }
+
     /// Kills it as a crash would (SIGKILL) and waits until it is gone.
     pub async fn kill(&mut self) {
         or_fail(self.end("KILL").await);
