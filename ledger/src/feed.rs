@@ -20,7 +20,7 @@ mod stream;
 pub use failure::Error;
 pub use marker::Consent;
 pub use status::{Divergence, Phase, Reason, Status};
-pub use stream::MAX_PAYLOAD_BYTES;
+pub use stream::{Found, MAX_PAYLOAD_BYTES, survey};
 
 use crate::Handle;
 use async_nats::Client;
@@ -95,6 +95,23 @@ impl Config {
 /// [`crate::Error::Io`].
 pub fn agree(data_dir: &Path, consent: Consent) -> Result<(), crate::Error> {
     Marker::new(data_dir).agree(consent)
+}
+
+/// The log and the base offset of the stream that the feed of the log in `data_dir` published to last; `None` when it has
+/// never published.
+///
+/// # Errors
+/// [`crate::Error::Io`], [`crate::Error::Corrupt`].
+pub fn remembered(data_dir: &Path) -> Result<Option<(Slug, u64)>, crate::Error> {
+    Marker::new(data_dir).stream()
+}
+
+/// The consent that waits for the feed of the log in `data_dir`.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn consent(data_dir: &Path) -> Result<Option<Consent>, crate::Error> {
+    Marker::new(data_dir).consent()
 }
 
 /// Takes a consent back. Gives whether it was still there: nobody had used it.
@@ -224,10 +241,8 @@ impl Feed {
     async fn attach(&self) -> Result<(Slug, u64, u64), Failure> {
         stream::check_server(&self.client)?;
         let (context, slug) = (self.context(), self.slug().await?);
-        let (highest, remembered) = (
-            stream::bases(&context, &slug).await?.last().copied(),
-            self.marker.base()?,
-        );
+        let highest = stream::bases(&context, &slug).await?.last().copied();
+        let remembered = self.marker.stream()?.map(|(_, base)| base);
         let base = match (highest, remembered) {
             (None, None) => 0,
             (Some(highest), remembered) if remembered.is_none_or(|base| base <= highest) => highest,
@@ -259,7 +274,7 @@ impl Feed {
             self.note(wire::offset(base, sequence).unwrap_or(0));
             return Err(Failure::diverged(&found.cached_info().config.name, reason));
         }
-        self.marker.remember(base)?;
+        self.marker.remember(&slug, base)?;
         self.marker.withdraw()?;
         Ok((slug, base, base + last))
     }

@@ -32,6 +32,15 @@ pub fn stream_base(log: &Slug, name: &str) -> Option<u64> {
     canonical.then(|| digits.parse().ok()).flatten()
 }
 
+/// The log and the base offset that a stream's name says; `None` for any name that is not a log's stream's.
+#[must_use]
+pub fn parse_stream_name(name: &str) -> Option<(Slug, u64)> {
+    let (log, _) = name.strip_prefix("SIGIL_")?.rsplit_once('_')?;
+    let log = Slug::parse(&log.to_ascii_lowercase())?;
+    let base = stream_base(&log, name)?;
+    Some((log, base))
+}
+
 /// Every subject of the log.
 #[must_use]
 pub fn subjects(log: &Slug) -> String {
@@ -92,6 +101,7 @@ mod tests {
         let log = slug("audit");
         for base in [0, 42, u64::MAX] {
             assert_eq!(stream_base(&log, &stream_name(&log, base)), Some(base));
+            assert_eq!(parse_stream_name(&stream_name(&log, base)), Some((log.clone(), base)));
         }
         let foreign = [
             stream_name(&slug("audit-2"), 1),
@@ -103,6 +113,14 @@ mod tests {
         ];
         for name in foreign {
             assert_eq!(stream_base(&log, &name), None, "{name}");
+        }
+        for name in [
+            "SIGIL_AUDIT_42",
+            "SIGIL_audit_00000000000000000042",
+            "ORDERS",
+            "SIGIL_A_B_00000000000000000042",
+        ] {
+            assert_eq!(parse_stream_name(name), None, "{name}");
         }
     }
 

@@ -56,6 +56,9 @@ pub enum Verb {
     /// Say who may send commands to the ledger over the bus.
     #[command(subcommand)]
     Gateway(GatewayVerb),
+    /// Look at the log's stream on the broker, or agree to a new one.
+    #[command(subcommand)]
+    Stream(StreamVerb),
     /// Look for what is wrong with a log's files, and say what to do.
     Doctor(Doctor),
     /// Print a completion script for a shell.
@@ -183,6 +186,27 @@ impl ConfigArgs {
         }
         Ok(flags)
     }
+}
+
+/// `sigil stream ...`.
+#[derive(Debug, Subcommand)]
+pub enum StreamVerb {
+    /// Show every stream of the log that the broker holds.
+    Status {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// The log's short name [default: what the feed or the log in the data directory says].
+        #[arg(long)]
+        slug: Option<String>,
+    },
+    /// Agree to a new stream when this one is lost or holds what the ledger never published.
+    Rebuild {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Also when the old stream holds nothing of this log and must be deleted, or holds another log.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// `sigil init`.

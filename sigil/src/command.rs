@@ -13,6 +13,7 @@ mod projection;
 mod record;
 mod role;
 pub mod serve;
+mod stream;
 mod timeline;
 mod verify;
 
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Projection(verb) => projection::run(verb, output).await,
         Verb::Key(verb) => key::run(verb, output).await,
         Verb::Gateway(verb) => gateway::run(verb, output).await,
+        Verb::Stream(verb) => stream::run(verb, output).await,
         Verb::Doctor(args) => doctor::run(args, output).await,
         Verb::Completion { shell } => completion::run(shell),
         Verb::Contracts { out } => contract::write(&out),

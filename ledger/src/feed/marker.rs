@@ -5,6 +5,7 @@
 //! file means that nothing is remembered, and a malformed one is refused.
 
 use crate::Error;
+use record::{Slug, wire};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -33,29 +34,28 @@ impl Marker {
         }
     }
 
-    /// Base offset of the stream that was published to last.
+    /// The log and the base offset of the stream that was published to last.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupt`].
-    pub(super) fn base(&self) -> Result<Option<u64>, Error> {
-        let path = self.dir.join(STREAM);
-        let Some(text) = read(&path)? else {
+    pub(super) fn stream(&self) -> Result<Option<(Slug, u64)>, Error> {
+        let Some(name) = read(&self.dir.join(STREAM))? else {
             return Ok(None);
         };
-        let base = text.strip_prefix("base ").and_then(|base| base.trim_end().parse().ok());
-        let malformed = "it does not name a base offset: delete it when no stream of this log was lost";
-        base.map(Some).ok_or_else(|| Error::corrupt(STREAM, malformed))
+        let malformed = "it does not name a stream: delete it when no stream of this log was lost";
+        let stream = wire::parse_stream_name(name.trim_end());
+        stream.map(Some).ok_or_else(|| Error::corrupt(STREAM, malformed))
     }
 
     /// Remembers the stream with this base.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(super) fn remember(&self, base: u64) -> Result<(), Error> {
-        if self.base().ok().flatten() == Some(base) {
+    pub(super) fn remember(&self, log: &Slug, base: u64) -> Result<(), Error> {
+        if matches!(self.stream(), Ok(Some((_, known))) if known == base) {
             return Ok(());
         }
-        self.write(STREAM, &format!("base {base}\n"))
+        self.write(STREAM, &format!("{}\n", wire::stream_name(log, base)))
     }
 
     /// The consent that an operator left here.
@@ -124,13 +124,14 @@ mod tests {
     fn what_was_remembered_is_read_back() {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = Marker::new(dir.path());
-        assert_eq!(marker.base().expect("reads"), None);
+        assert_eq!(marker.stream().expect("reads"), None);
+        let log = Slug::parse("audit").expect("a slug");
         for base in [0, 42, u64::MAX] {
-            marker.remember(base).expect("writes");
-            assert_eq!(marker.base().expect("reads"), Some(base));
+            marker.remember(&log, base).expect("writes");
+            assert_eq!(marker.stream().expect("reads"), Some((log.clone(), base)));
         }
-        fs::write(dir.path().join(STREAM), "base x").expect("writes");
-        assert!(matches!(marker.base(), Err(Error::Corrupt { .. })));
+        fs::write(dir.path().join(STREAM), "SIGIL_AUDIT_1").expect("writes");
+        assert!(matches!(marker.stream(), Err(Error::Corrupt { .. })));
     }
 
     #[test]

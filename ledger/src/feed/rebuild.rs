@@ -66,7 +66,7 @@ impl Feed {
 
     async fn begin(&self, context: &Context, slug: &Slug, base: u64) -> Result<(), Failure> {
         stream::create(context, slug, base, self.config.replicas).await?;
-        self.marker.remember(base)?;
+        self.marker.remember(slug, base)?;
         tracing::warn!(stream = wire::stream_name(slug, base), base, "a new stream begins");
         Ok(())
     }

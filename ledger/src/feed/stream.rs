@@ -106,6 +106,53 @@ pub(super) async fn bases(context: &Context, slug: &Slug) -> Result<Vec<u64>, Fa
     Ok(bases)
 }
 
+/// A stream of a log, as the server has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Offset of the record that belongs at sequence 1.
+    pub base: u64,
+    /// Messages that it holds.
+    pub messages: u64,
+    /// Its last sequence.
+    pub last_sequence: u64,
+    /// Bytes that it holds.
+    pub bytes: u64,
+    /// Nothing can be added to it.
+    pub sealed: bool,
+    /// A rebuild moved it aside.
+    pub retired: bool,
+}
+
+/// Every stream of the log, by base; the last one is the one that readers follow.
+///
+/// # Errors
+/// What the server answers instead, in words.
+pub async fn survey(client: Client, slug: &Slug) -> Result<Vec<Found>, String> {
+    let context = async_nats::jetstream::new(client);
+    let streams: Result<Vec<Info>, _> = context.streams().try_collect().await;
+    let found = |info: Info| {
+        let base = wire::stream_base(slug, &info.config.name)?;
+        Some(Found {
+            base,
+            messages: info.state.messages,
+            last_sequence: info.state.last_sequence,
+            bytes: info.state.bytes,
+            sealed: info.config.sealed,
+            retired: is_retired(&info, slug, base),
+            name: info.config.name,
+        })
+    };
+    let mut all: Vec<Found> = streams
+        .map_err(|error| error.to_string())?
+        .into_iter()
+        .filter_map(found)
+        .collect();
+    all.sort_unstable_by_key(|found| found.base);
+    Ok(all)
+}
+
 /// The stream with this base; `None` when there is none.
 pub(super) async fn find(context: &Context, slug: &Slug, base: u64) -> Result<Option<Stream>, Failure> {
     match context.get_stream(wire::stream_name(slug, base)).await {
