@@ -113,6 +113,8 @@ pub enum What {
     EntryBundle,
     /// A way through an authenticated map.
     MapProof,
+    /// The body of a C2SP tlog-witness request.
+    WitnessRequest,
 }
 
 impl std::fmt::Display for What {
@@ -127,6 +129,7 @@ impl std::fmt::Display for What {
             Self::TilePath => "not a tile path",
             Self::EntryBundle => "not an entry bundle",
             Self::MapProof => "not a proof of a map",
+            Self::WitnessRequest => "not an add-checkpoint request",
         })
     }
 }

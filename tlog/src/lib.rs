@@ -89,6 +89,7 @@ mod range;
 mod subtree;
 mod text;
 mod tile;
+mod witness;
 
 pub use bundle::{entries, push_entry};
 pub use checkpoint::{Checkpoint, CheckpointText};
@@ -109,3 +110,4 @@ pub use range::{prove_range, verify_range};
 pub use subtree::Perfect;
 pub use text::ProofText;
 pub use tile::{FullTile, TileId};
+pub use witness::{AddCheckpoint, Refusal, Seen};

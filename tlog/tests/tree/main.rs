@@ -20,3 +20,5 @@ mod proofs;
 mod tile;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod witness;
