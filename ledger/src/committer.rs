@@ -15,6 +15,7 @@ use crate::engine::{Outcome, Request, Shared, Tip};
 use crate::guards::{Expiry, OnceKey};
 use crate::head::HeadFile;
 use crate::probe::Step;
+use crate::recent::Entry;
 use crate::sequencer::{Batch, Verdict};
 use crate::signer::{Signed, SignedBatch};
 use crate::store::name;
@@ -240,9 +241,11 @@ impl Committer {
         if records.is_empty() {
             return;
         }
-        self.shared
-            .recent
-            .extend(records.iter().map(|record| (record.offset, Arc::clone(&record.bytes))));
+        self.shared.recent.extend(records.iter().map(|record| Entry {
+            offset: record.offset,
+            bytes: Arc::clone(&record.bytes),
+            trace: record.prepared.trace.clone(),
+        }));
         self.shared.publish_tip();
     }
 

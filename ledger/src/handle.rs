@@ -209,6 +209,11 @@ impl Handle {
         self.reader().is_ok_and(|shared| shared.signing_key(key).is_some())
     }
 
+    /// The trace that the record at `offset` was asked for in, while it is among the newest.
+    pub(crate) fn trace(&self, offset: u64) -> Option<ledger_client::trace::TraceContext> {
+        self.reader().ok()?.recent.trace(offset)
+    }
+
     /// Finishes what was received, closes the log in order, and refuses everything after. Blocks.
     pub fn close(&self) {
         let slot = std::mem::replace(

@@ -9,6 +9,7 @@ use crate::index::{Index, Key};
 use domain::Catalogue;
 use domain::state::{Authority, Body};
 use ledger_client::Guard;
+use ledger_client::trace::{self, TraceContext};
 use record::{Code, Draft, Fault, Link, NewRecord, Origin, Tenant};
 
 /// A record that is ready for the sequencer.
@@ -24,6 +25,8 @@ pub(crate) struct Prepared {
     pub(crate) timeline_keys: Vec<Key>,
     /// Erasure scopes, sorted; empty when nothing is sealed.
     pub(crate) scopes: Vec<Key>,
+    /// The trace that it is asked for in.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What preparing needs of an open log.
@@ -68,6 +71,7 @@ impl Preparer {
             body,
             ledger_authored,
             authority,
+            trace: trace::current(),
         })
     }
 

@@ -17,6 +17,7 @@ use async_nats::jetstream::response::Response;
 use async_nats::{Client, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
+use ledger_client::trace::TRACEPARENT;
 use ledger_client::{Committed, LedgerClient as _};
 use record::{Slug, wire};
 use std::collections::VecDeque;
@@ -163,6 +164,9 @@ impl<'a> Pump<'a> {
             async_nats::header::NATS_EXPECTED_LAST_SEQUENCE,
             (offset - self.base).to_string(),
         );
+        if let Some(trace) = self.handle.trace(offset) {
+            headers.insert(TRACEPARENT, trace.traceparent());
+        }
         let reply = format!("{}.{offset}", self.inbox);
         let publish = self
             .client

@@ -2,6 +2,7 @@
 
 use super::*;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy, StorageType};
+use ledger_client::trace::{self, TraceContext};
 use record::{Link, cloud_event};
 use serde_json::json;
 use testbed::NatsOptions;
@@ -167,5 +168,32 @@ async fn the_largest_legal_record_goes_through() {
     let mut feed = Running::start(&handle, &nats, Config::default()).await;
     feed.published(size).await;
     assert_holds(&context(&nats).await, &handle, 0).await;
+    feed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_that_a_record_was_asked_for_in_goes_with_it() {
+    let (nats, log) = (Nats::start().await, Log::create().await);
+    let handle = log.open();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let trace = TraceContext::parse(traceparent, None).expect("a trace");
+    let traced = trace::within(trace, append(&handle, event("traced"))).await;
+    let untraced = append(&handle, event("untraced")).await;
+    let mut feed = Running::start(&handle, &nats, Config::default()).await;
+    feed.published(untraced.committed.offset + 1).await;
+    let stream = context(&nats)
+        .await
+        .get_stream(wire::stream_name(&slug(), 0))
+        .await
+        .expect("a stream");
+    let header = async |receipt: &ledger_client::Receipt| {
+        let message = stream
+            .get_raw_message(receipt.committed.offset + 1)
+            .await
+            .expect("a message");
+        message.headers.get("traceparent").map(ToString::to_string)
+    };
+    assert_eq!(header(&traced).await.as_deref(), Some(traceparent));
+    assert_eq!(header(&untraced).await, None);
     feed.stop().await;
 }
