@@ -73,6 +73,9 @@ pub enum Error {
         /// The position that the batch starts from.
         expected: u64,
     },
+    /// What the read model was told about its database cannot be right. Trying again does not help.
+    #[error("the read model's database is not configured right: {0}")]
+    Configuration(String),
     /// The work was cancelled; what was there before still stands.
     #[error("cancelled")]
     Cancelled,

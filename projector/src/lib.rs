@@ -7,20 +7,24 @@
 mod cancel;
 mod check;
 mod consumer;
+mod dictionary;
 pub mod digest;
 mod error;
+pub mod plan;
 mod project;
 mod pump;
 pub mod query;
 mod read_model;
 mod resume;
 mod retry;
+mod rows;
 mod source;
 pub mod stream;
 
 pub use cancel::{Cancel, Trigger};
 pub use check::{Checked, Checker};
 pub use consumer::{Batch, Consumer};
+pub use dictionary::{Dictionary, DictionaryRow, PlacedLink};
 pub use digest::Digest;
 pub use error::Error;
 pub use project::{
@@ -31,5 +35,6 @@ pub use pump::{Sink, pump};
 pub use read_model::{Parked, Progress, ReadModel, Retried, Stage};
 pub use resume::{ChainEnd, Resume};
 pub use retry::Retry;
+pub use rows::Rows;
 pub use source::Source;
 pub use stream::StreamSource;

@@ -3,15 +3,16 @@
 //! The position moves only from where the batch starts. So two projectors over the same tables cannot both apply a
 //! batch, and a batch is never applied twice. Rows go in by multi-row statements that stay prepared.
 
-use crate::dictionary::{Dictionary, PlacedLink};
-use crate::fault::{fault, integer};
+use crate::fault::{fault, integer, number};
 use crate::generation::Generation;
 use crate::statements::{self, MultiRow};
 use projector::query::Pending;
-use projector::{Batch, CanonRow, Change, Error, LinkRow, ParkedRow, RecordRow, Sink, TimelineRow};
+use projector::{
+    Batch, CanonRow, Dictionary, DictionaryRow, Error, LinkRow, ParkedRow, PlacedLink, RecordRow, Rows, Sink,
+    TimelineKey, TimelineRow,
+};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, Connection as _, SqliteConnection};
-use std::collections::BTreeMap;
 
 /// When the counts of timelines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +29,11 @@ pub(crate) struct Applier {
     dictionary: Dictionary,
 }
 
-/// The rows of a batch, by table.
-#[derive(Default)]
-struct Rows {
-    records: Vec<RecordRow>,
-    timeline: Vec<TimelineRow>,
-    links: Vec<LinkRow>,
-    canon: BTreeMap<(record::Tenant, String), CanonRow>,
-    parked: Vec<ParkedRow>,
-}
-
 impl Applier {
     /// An applier for the tables that `connection` writes to.
     pub(crate) async fn open(connection: &mut SqliteConnection) -> Result<Self, Error> {
-        let dictionary = Dictionary::open(connection).await?;
+        let next_id = sqlx::query_scalar(statements::SELECT_NEXT_TIMELINE).fetch_one(connection);
+        let dictionary = Dictionary::new(next_id.await.map_err(fault)?);
         Ok(Self { dictionary })
     }
 
@@ -54,40 +46,40 @@ impl Applier {
     ) -> Result<(), Error> {
         advance(connection, batch.from, batch.until).await?;
         let rows = Rows::of(batch.changes);
-        let mut links = self.dictionary.place(connection, rows.links).await?;
-        // One timeline after the other: neighbours in the table.
-        links.sort_unstable();
+        self.look_up(connection, &rows.links).await?;
+        let links = self.dictionary.place(rows.links);
         insert_records(connection, rows.records).await?;
         insert_timeline(connection, rows.timeline).await?;
         insert_links(connection, links).await?;
-        put_canon(connection, rows.canon.into_values().collect()).await?;
+        put_canon(connection, rows.canon).await?;
         insert_parked(connection, rows.parked).await?;
         if counts == Counts::EachBatch || self.dictionary.is_full() {
-            self.dictionary.write(connection).await?;
+            self.finish(connection).await?;
         }
         Ok(())
     }
 
     /// Writes the counts that [`Counts::AtTheEnd`] left in memory.
     pub(crate) async fn finish(&mut self, connection: &mut SqliteConnection) -> Result<(), Error> {
-        self.dictionary.write(connection).await
+        put_timelines(connection, self.dictionary.take_unwritten()).await
     }
-}
 
-impl Rows {
-    fn of(changes: Vec<Change>) -> Self {
-        let mut rows = Self::default();
-        for change in changes {
-            match change {
-                Change::Record(row) => rows.records.push(row),
-                Change::Timeline(row) => rows.timeline.push(row),
-                Change::Link(row) => rows.links.push(row),
-                // The newest write of a key counts, and it comes last.
-                Change::Canon(row) => drop(rows.canon.insert((row.tenant.clone(), row.key.clone()), row)),
-                Change::Parked(row) => rows.parked.push(row),
+    async fn look_up(&mut self, connection: &mut SqliteConnection, links: &[LinkRow]) -> Result<(), Error> {
+        let mut unknown: Vec<&TimelineKey> = self.dictionary.unknown(links);
+        for (size, text) in statements::FIND_TIMELINES.chunks() {
+            while unknown.len() >= size {
+                let mut find = sqlx::query_as(text);
+                for key in unknown.drain(unknown.len() - size..) {
+                    find = find.bind(key.tenant.as_str()).bind(key.label).bind(key.target.as_str());
+                }
+                let found: Vec<(String, String, String, i64, i64)> =
+                    find.fetch_all(&mut *connection).await.map_err(fault)?;
+                for (tenant, label, target, id, count) in found {
+                    self.dictionary.learn(&tenant, &label, target, id, number(count)?);
+                }
             }
         }
-        rows
+        Ok(())
     }
 }
 
@@ -179,6 +171,17 @@ async fn insert_links(connection: &mut SqliteConnection, rows: Vec<PlacedLink>) 
     .await
 }
 
+async fn put_timelines(connection: &mut SqliteConnection, rows: Vec<DictionaryRow>) -> Result<(), Error> {
+    execute(connection, &statements::PUT_TIMELINES, rows, |row, timeline| {
+        row.integer(timeline.id);
+        row.text(timeline.key.tenant.as_str());
+        row.text(timeline.key.label);
+        row.text(&timeline.key.target);
+        row.integer(integer(timeline.count));
+    })
+    .await
+}
+
 async fn insert_parked(connection: &mut SqliteConnection, rows: Vec<ParkedRow>) -> Result<(), Error> {
     execute(connection, &statements::INSERT_PARKED, rows, |row, parked| {
         row.integer(integer(parked.offset));
@@ -205,18 +208,18 @@ pub(crate) async fn put_canon(connection: &mut SqliteConnection, rows: Vec<Canon
 
 /// The values of a multi-row statement, in order.
 #[derive(Default)]
-pub(crate) struct Values(SqliteArguments);
+struct Values(SqliteArguments);
 
 impl Values {
     fn put<'t>(&mut self, value: impl sqlx::Encode<'t, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>) {
         self.0.add(value).expect("integers, texts and bytes always encode");
     }
 
-    pub(crate) fn integer(&mut self, integer: i64) {
+    fn integer(&mut self, integer: i64) {
         self.put(integer);
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) {
         self.put(text);
     }
 
@@ -230,7 +233,7 @@ impl Values {
 }
 
 /// Runs `statement` over all `rows`, in as few chunks as there are; `bind` adds the values of one row.
-pub(crate) async fn execute<T>(
+async fn execute<T>(
     connection: &mut SqliteConnection,
     statement: &'static MultiRow,
     rows: Vec<T>,

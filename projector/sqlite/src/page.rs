@@ -3,9 +3,7 @@
 //! The driver is `d`, with columns `offset` and `at`. Joins are CROSS JOINs and indexes are named, so that SQLite reads
 //! what the planner meant. The inner query finds the page; only then are the records' bytes fetched, in any order.
 
-use crate::bounds::Axis;
-use crate::condition::{Column, Condition, TextRange};
-use crate::planner::{Driver, Plan};
+use projector::plan::{Axis, Column, Condition, Driver, Plan, TextRange};
 use sqlx::{QueryBuilder, Sqlite};
 
 type Sql = QueryBuilder<Sqlite>;
@@ -189,4 +187,14 @@ fn push_range(sql: &mut Sql, table: &'static str, column: &'static str, texts: &
             .push(" < ")
             .push_bind(until.as_str());
     }
+}
+
+/// The timelines of a label in a range of targets, at most `limit`.
+pub(crate) fn timelines(tenant: &str, label: &'static str, targets: &TextRange, limit: i64) -> Sql {
+    let mut sql = Sql::new("SELECT id, count FROM timelines WHERE tenant = ");
+    sql.push_bind(tenant).push(" AND label = ").push_bind(label);
+    sql.push(" AND ");
+    push_range(&mut sql, "", "target", targets);
+    sql.push(" LIMIT ").push_bind(limit);
+    sql
 }

@@ -122,8 +122,8 @@ async fn keep(connection: &mut SqliteConnection, offset: i64, row: &ParkedRow) -
 }
 
 /// Number of parked records of `tenant` that `snapshot` sees.
-pub(crate) async fn count(snapshot: &mut SqliteConnection, tenant: &Tenant) -> Result<u64, Error> {
-    let count = sqlx::query_scalar(statements::COUNT_PARKED_OF).bind(tenant.as_str());
+pub(crate) async fn count(snapshot: &mut SqliteConnection, tenant: &str) -> Result<u64, Error> {
+    let count = sqlx::query_scalar(statements::COUNT_PARKED_OF).bind(tenant);
     number(count.fetch_one(snapshot).await.map_err(fault)?)
 }
 

@@ -1,10 +1,8 @@
 //! Which way SQLite goes for every shape of a page: always by an index, and without sorting where rows come in order.
 
-use crate::bounds::{Axis, Bounds};
-use crate::condition::{Column, Condition, TextRange, targets_query};
-use crate::planner::{Driver, Plan};
 use crate::{page, schema, statements};
-use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Sqlite, SqliteConnection};
+use projector::plan::{Axis, Bounds, Column, Condition, Driver, Plan, TextRange};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 async fn migrated() -> SqliteConnection {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
@@ -191,7 +189,7 @@ async fn look_ups_are_steps_in_an_index() {
         let first_row = text == statements::SELECT_LAST_TS;
         assert!(first_row || !steps.contains("SCAN"), "{text}\n{steps}");
     }
-    let targets: QueryBuilder<Sqlite> = targets_query("acme", "actor", &TextRange::starting("agent:"));
+    let targets = page::timelines("acme", "actor", &TextRange::starting("agent:"), 65);
     let steps = explain(&mut connection, targets.sql().as_str()).await;
     assert!(
         steps.contains("timelines_key (tenant=? AND label=? AND target>? AND target<?)"),

@@ -1,18 +1,15 @@
 //! Answers: each from one snapshot, with the position that the snapshot had reached.
 
-use crate::bounds::Bounds;
 use crate::fault::{damaged, fault, integer, number};
-use crate::{ReadModel, condition, page, parked, planner, statements};
+use crate::{ReadModel, page, parked, statements};
 use projector::Error;
-use projector::query::{CanonEntry, Order, Page, Pending, Queries, Row, Span, TimelineRequest};
+use projector::plan::{Axis, Driver, Plan, Tables, TextRange, page as read_page};
+use projector::query::{CanonEntry, Page, Pending, Queries, Row, TimelineRequest};
 use record::{RecordId, Tenant, Timestamp};
 use sqlx::SqliteConnection;
 
 /// A row as it is read: offset, at, bytes.
 type Read = (i64, i64, Vec<u8>);
-
-/// Rows of the largest page.
-const LARGEST: u16 = 500;
 
 impl Queries for ReadModel {
     fn position(&self) -> Pending<'_, u64> {
@@ -46,14 +43,14 @@ impl Queries for ReadModel {
     fn timeline(&self, request: TimelineRequest) -> Pending<'_, Page> {
         Box::pin(async move {
             let (mut snapshot, position) = self.snapshot().await?;
-            read_page(&mut snapshot, &request, position).await
+            read_page(&mut Snapshot(&mut snapshot), &request, position).await
         })
     }
 
     fn parked_count(&self, tenant: Tenant) -> Pending<'_, u64> {
         Box::pin(async move {
             let (mut snapshot, _) = self.snapshot().await?;
-            parked::count(&mut snapshot, &tenant).await
+            parked::count(&mut snapshot, tenant.as_str()).await
         })
     }
 
@@ -71,61 +68,79 @@ impl Queries for ReadModel {
     }
 }
 
-async fn read_page(snapshot: &mut SqliteConnection, request: &TimelineRequest, position: u64) -> Result<Page, Error> {
-    let mut page = Page {
-        rows: Vec::new(),
-        more: false,
-        position,
-        parked: parked::count(snapshot, &request.tenant).await?,
-    };
-    let limit = request.limit.clamp(1, LARGEST);
-    let request = TimelineRequest {
-        limit,
-        ..request.clone()
-    };
-    let (from, until) = offsets(snapshot, request.recorded, position).await?;
-    let bounds = Bounds::new(&request, from, until);
-    if bounds.is_empty() {
-        return Ok(page);
+/// The tables of one generation, as one transaction sees them.
+struct Snapshot<'c>(&'c mut SqliteConnection);
+
+impl Tables for Snapshot<'_> {
+    /// Halves the offsets of all tenants: sequencing times never decrease and offsets have no gap.
+    fn offset_of<'a>(&'a mut self, _tenant: &'a str, time: Timestamp, position: u64) -> Pending<'a, u64> {
+        Box::pin(async move {
+            let found = sqlx::query_scalar(statements::SELECT_OFFSET_OF_TS)
+                .bind(time.micros())
+                .bind(integer(position));
+            let found: Option<i64> = found.fetch_optional(&mut *self.0).await.map_err(fault)?;
+            number(found.ok_or_else(|| damaged("a row of `timeline` is missing: rebuild it from the log"))?)
+        })
     }
-    let Some(conditions) = condition::look_up(snapshot, &request).await? else {
-        return Ok(page);
-    };
-    let plan = planner::plan(snapshot, &request, conditions, bounds, integer(position)).await?;
-    let mut select = page::select(&plan);
-    let read: Vec<Read> = select.build_query_as().fetch_all(snapshot).await.map_err(fault)?;
-    page.rows = read.into_iter().map(row).collect::<Result<_, _>>()?;
-    match request.order {
-        Order::RecordedAscending => page.rows.sort_unstable_by_key(|row| row.offset),
-        Order::RecordedDescending => page.rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.offset)),
-        Order::HappenedAscending => page.rows.sort_unstable_by_key(|row| (row.at, row.offset)),
-        Order::HappenedDescending => page
-            .rows
-            .sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.offset))),
+
+    fn timeline<'a>(
+        &'a mut self,
+        tenant: &'a str,
+        label: &'static str,
+        target: &'a str,
+    ) -> Pending<'a, Option<(i64, u64)>> {
+        Box::pin(async move {
+            let found = sqlx::query_as(statements::SELECT_TIMELINE)
+                .bind(tenant)
+                .bind(label)
+                .bind(target);
+            let found = found.fetch_optional(&mut *self.0).await.map_err(fault)?;
+            found.map(counted).transpose()
+        })
     }
-    page.more = page.rows.len() > usize::from(limit);
-    page.rows.truncate(usize::from(limit));
-    Ok(page)
+
+    fn timelines<'a>(
+        &'a mut self,
+        tenant: &'a str,
+        label: &'static str,
+        targets: &'a TextRange,
+        limit: i64,
+    ) -> Pending<'a, Vec<(i64, u64)>> {
+        Box::pin(async move {
+            let mut find = page::timelines(tenant, label, targets, limit);
+            let found = find.build_query_as().fetch_all(&mut *self.0).await.map_err(fault)?;
+            found.into_iter().map(counted).collect()
+        })
+    }
+
+    fn count<'a>(
+        &'a mut self,
+        plan: &'a Plan,
+        driver: &'a Driver,
+        along: Option<Axis>,
+        limit: i64,
+    ) -> Pending<'a, u64> {
+        Box::pin(async move {
+            let mut sql = page::count(plan, driver, along, limit);
+            number(sql.build_query_scalar().fetch_one(&mut *self.0).await.map_err(fault)?)
+        })
+    }
+
+    fn parked<'a>(&'a mut self, tenant: &'a str) -> Pending<'a, u64> {
+        Box::pin(parked::count(&mut *self.0, tenant))
+    }
+
+    fn rows<'a>(&'a mut self, plan: &'a Plan) -> Pending<'a, Vec<Row>> {
+        Box::pin(async move {
+            let mut select = page::select(plan);
+            let read: Vec<Read> = select.build_query_as().fetch_all(&mut *self.0).await.map_err(fault)?;
+            read.into_iter().map(row).collect()
+        })
+    }
 }
 
-/// The offsets whose sequencing times lie in `recorded`.
-async fn offsets(snapshot: &mut SqliteConnection, recorded: Span, position: u64) -> Result<(u64, u64), Error> {
-    let (mut from, mut until) = (0, position);
-    if let Some(time) = recorded.from {
-        from = offset_of(snapshot, time, position).await?;
-    }
-    if let Some(time) = recorded.until {
-        until = offset_of(snapshot, time, position).await?;
-    }
-    Ok((from, until))
-}
-
-async fn offset_of(snapshot: &mut SqliteConnection, time: Timestamp, position: u64) -> Result<u64, Error> {
-    let found = sqlx::query_scalar(statements::SELECT_OFFSET_OF_TS)
-        .bind(time.micros())
-        .bind(integer(position));
-    let found: Option<i64> = found.fetch_optional(snapshot).await.map_err(fault)?;
-    number(found.ok_or_else(|| damaged("a row of `timeline` is missing: rebuild it from the log"))?)
+fn counted((id, count): (i64, i64)) -> Result<(i64, u64), Error> {
+    Ok((id, number(count)?))
 }
 
 fn row((offset, at, bytes): Read) -> Result<Row, Error> {

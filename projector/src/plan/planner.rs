@@ -2,26 +2,23 @@
 //!
 //! The driver is the condition that leaves the fewest rows: the timeline with the smallest count, a column whose rows
 //! are few, else the tenant's rows. Everything else is a probe per row. Rows come in the order asked for, straight from
-//! an index, unless a bound on the other column, or a gathered set, leaves at most [`SORTED`] rows to sort. Statistics of
-//! SQLite are not used: the same question is planned the same way everywhere.
+//! an index, unless a bound on the other column, or a gathered set, leaves at most [`SORTED`] rows to sort. The
+//! statistics of a database are not used: the same question is planned the same way everywhere.
 
-use crate::bounds::{Axis, Bounds, axis};
-use crate::condition::{Column, Condition, TextRange};
-use crate::fault::fault;
-use crate::page;
-use projector::Error;
-use projector::query::TimelineRequest;
-use sqlx::SqliteConnection;
+use super::bounds::axis;
+use super::{Axis, Bounds, Column, Condition, Tables, TextRange, integer};
+use crate::Error;
+use crate::query::TimelineRequest;
 
 /// Rows that may be sorted for one page.
-pub(crate) const SORTED: i64 = 4_096;
+pub const SORTED: i64 = 4_096;
 /// What a column counts for that has more rows than were counted. Against a timeline larger than this, reading the
 /// column's rows finds a page soon.
 const MANY: u64 = 16 * SORTED as u64;
 
 /// The rows that a page is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Driver {
+pub enum Driver {
     /// All of the tenant's.
     Tenant,
     /// One timeline.
@@ -36,28 +33,32 @@ pub(crate) enum Driver {
 
 /// A page's plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) tenant: String,
-    pub(crate) driver: Driver,
+pub struct Plan {
+    /// Whose rows.
+    pub tenant: String,
+    /// Where they come from.
+    pub driver: Driver,
     /// Which index the driver's rows come from.
-    pub(crate) along: Axis,
+    pub along: Axis,
     /// What the page is ordered by.
-    pub(crate) order: Axis,
-    pub(crate) down: bool,
-    pub(crate) bounds: Bounds,
+    pub order: Axis,
+    /// Whether downwards.
+    pub down: bool,
+    /// Where they may lie.
+    pub bounds: Bounds,
     /// All conditions but the driver's own.
-    pub(crate) filters: Vec<Condition>,
+    pub filters: Vec<Condition>,
     /// Rows to read, one more than the page has.
-    pub(crate) limit: i64,
+    pub limit: i64,
 }
 
 /// Plans `request` over `bounds`; counts a few rows where that decides.
 pub(crate) async fn plan(
-    snapshot: &mut SqliteConnection,
+    tables: &mut dyn Tables,
     request: &TimelineRequest,
     conditions: Vec<Condition>,
     bounds: Bounds,
-    position: i64,
+    position: u64,
 ) -> Result<Plan, Error> {
     let (order, down) = axis(request.order);
     let mut plan = Plan {
@@ -70,14 +71,14 @@ pub(crate) async fn plan(
         filters: conditions,
         limit: i64::from(request.limit) + 1,
     };
-    choose_driver(snapshot, &mut plan).await?;
+    choose_driver(tables, &mut plan).await?;
     let other = match order {
         Axis::Offset => Axis::At,
         Axis::At => Axis::Offset,
     };
     let indexed = !matches!(plan.driver, Driver::Timelines(_) | Driver::Columns(..));
-    if indexed && bounds.narrows(other, position) {
-        let few = count(snapshot, &plan, &plan.driver, Some(other)).await?;
+    if indexed && bounds.narrows(other, integer(position)) {
+        let few = count(tables, &plan, &plan.driver, Some(other)).await?;
         if few.is_some() {
             plan.along = other;
         }
@@ -85,10 +86,10 @@ pub(crate) async fn plan(
     Ok(plan)
 }
 
-async fn choose_driver(snapshot: &mut SqliteConnection, plan: &mut Plan) -> Result<(), Error> {
+async fn choose_driver(tables: &mut dyn Tables, plan: &mut Plan) -> Result<(), Error> {
     let mut best: Option<(u64, Driver, Option<usize>)> = None;
     for (at, condition) in plan.filters.iter().enumerate() {
-        let Some((driver, size, exact)) = candidate(snapshot, plan, condition).await? else {
+        let Some((driver, size, exact)) = candidate(tables, plan, condition).await? else {
             continue;
         };
         if best.as_ref().is_none_or(|(smallest, ..)| size < *smallest) {
@@ -106,7 +107,7 @@ async fn choose_driver(snapshot: &mut SqliteConnection, plan: &mut Plan) -> Resu
 
 /// What `condition` would drive, with its number of rows, and whether it then needs no probe of its own.
 async fn candidate(
-    snapshot: &mut SqliteConnection,
+    tables: &mut dyn Tables,
     plan: &Plan,
     condition: &Condition,
 ) -> Result<Option<(Driver, u64, bool)>, Error> {
@@ -131,7 +132,7 @@ async fn candidate(
             negated: false,
         } => {
             let driver = Driver::Column(*column, text.clone());
-            let size = count(snapshot, plan, &driver, None).await?.unwrap_or(MANY);
+            let size = count(tables, plan, &driver, None).await?.unwrap_or(MANY);
             Some((driver, size, true))
         }
         Condition::Starts {
@@ -140,7 +141,7 @@ async fn candidate(
             negated: false,
         } => {
             let driver = Driver::Columns(*column, texts.clone());
-            count(snapshot, plan, &driver, None)
+            count(tables, plan, &driver, None)
                 .await?
                 .map(|size| (driver, size, true))
         }
@@ -151,13 +152,11 @@ async fn candidate(
 /// The number of rows behind `driver`, within the bounds along `along` where given; `None` when they are more than may be
 /// sorted.
 async fn count(
-    snapshot: &mut SqliteConnection,
+    tables: &mut dyn Tables,
     plan: &Plan,
     driver: &Driver,
     along: Option<Axis>,
 ) -> Result<Option<u64>, Error> {
-    let mut sql = page::count(plan, driver, along, SORTED + 1);
-    let rows = sql.build_query_scalar().fetch_one(snapshot);
-    let rows: i64 = rows.await.map_err(fault)?;
-    Ok(u64::try_from(rows).ok().filter(|_| rows <= SORTED))
+    let rows = tables.count(plan, driver, along, SORTED + 1).await?;
+    Ok((rows <= SORTED as u64).then_some(rows))
 }

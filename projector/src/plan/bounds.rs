@@ -1,28 +1,28 @@
 //! The part of a timeline that a page may come from: ranges of offset and of `at`, the cursor folded in.
 //!
-//! Each column has at most one lower and one upper bound, so that SQLite cannot choose the wider of two.
+//! Each column has at most one lower and one upper bound, so that a database cannot choose the wider of two.
 
-use projector::query::{Order, TimelineRequest};
+use crate::query::{Order, TimelineRequest};
 use record::Timestamp;
 
 /// Where rows of a page may lie. An empty range is a page without rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// Inclusive.
-    pub(crate) offset_from: i64,
+    pub offset_from: i64,
     /// Exclusive.
-    pub(crate) offset_until: i64,
+    pub offset_until: i64,
     /// Inclusive.
-    pub(crate) at_from: Option<i64>,
+    pub at_from: Option<i64>,
     /// Exclusive.
-    pub(crate) at_until: Option<i64>,
+    pub at_until: Option<i64>,
     /// In happening order: rows after (descending: before) this (`at`, offset).
-    pub(crate) after: Option<(i64, i64)>,
+    pub after: Option<(i64, i64)>,
 }
 
 /// Which column the rows are read along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Axis {
+pub enum Axis {
     /// Recording order.
     Offset,
     /// Happening order.
@@ -44,8 +44,8 @@ impl Bounds {
     pub(crate) fn new(request: &TimelineRequest, offset_from: u64, offset_until: u64) -> Self {
         let micros = |time: Option<Timestamp>| time.map(Timestamp::micros);
         let mut bounds = Self {
-            offset_from: crate::fault::integer(offset_from),
-            offset_until: crate::fault::integer(offset_until),
+            offset_from: super::integer(offset_from),
+            offset_until: super::integer(offset_until),
             at_from: micros(request.happened.from),
             at_until: micros(request.happened.until),
             after: None,
