@@ -3,8 +3,8 @@
 --
 -- Offsets, timeline ids and positions are assigned by the projector, never by the database, so that a rebuild and
 -- another database engine hold the same rows. Times are microseconds since the Unix epoch: exactly what a record says,
--- years 0001 to 9999. Texts compare by their bytes (COLLATE "C"), whatever the locale. Two columns and a key may hold
--- U+0000, which a text of Postgres cannot: these are the UTF-8 bytes, as BYTEA, and compare the same.
+-- years 0001 to 9999. Texts compare by their bytes (COLLATE "C"), whatever the locale; no record holds U+0000, which they
+-- could not store.
 
 -- Every record, with its canonical bytes.
 CREATE TABLE records (
@@ -31,8 +31,8 @@ CREATE TABLE timeline (
     kind     TEXT COLLATE "C" NOT NULL,
     at       BIGINT NOT NULL,
     ts       BIGINT NOT NULL,
-    action   BYTEA,
-    outcome  BYTEA
+    action   TEXT COLLATE "C",
+    outcome  TEXT COLLATE "C"
 );
 
 -- Every index begins with the tenant: there is none by offset alone, along which a page of one tenant would be looked
@@ -75,7 +75,7 @@ CREATE INDEX links_offset ON links ("offset");
 -- The newest value under each key of a tenant's canon, in canonical bytes.
 CREATE TABLE canon_entries (
     tenant   TEXT COLLATE "C" NOT NULL,
-    key      BYTEA NOT NULL,
+    key      TEXT COLLATE "C" NOT NULL,
     value    BYTEA NOT NULL,
     min_loa  BIGINT NOT NULL,
     "offset" BIGINT NOT NULL

@@ -1,14 +1,13 @@
 -- Records that passed every check but one: their payload is not one that the projector could read, because it is older
 -- than the kind, or because the kind's schema refuses it. Their rows in `records`, `timeline`, `links` and `timelines`
 -- hold what the envelope says. Emptied by trying again with a build that knows the kind, and by a rebuild with one.
--- `detail` may hold U+0000, from the name of a member: UTF-8 bytes.
 CREATE TABLE parked (
     "offset"       BIGINT NOT NULL,
     tenant         TEXT COLLATE "C" NOT NULL,
     kind           TEXT COLLATE "C" NOT NULL,
     schema_version BIGINT NOT NULL,
     code           TEXT COLLATE "C" NOT NULL,
-    detail         BYTEA NOT NULL,
+    detail         TEXT NOT NULL,
     version        BIGINT NOT NULL
 );
 

@@ -122,8 +122,8 @@ async fn insert_timeline(connection: &mut PgConnection, rows: Vec<TimelineRow>) 
         .bind(column(&rows, |row| row.kind.as_str()))
         .bind(column(&rows, |row| row.at.micros()))
         .bind(column(&rows, |row| row.ts.micros()))
-        .bind(column(&rows, |row| row.action.as_deref().map(str::as_bytes)))
-        .bind(column(&rows, |row| row.outcome.as_deref().map(str::as_bytes)));
+        .bind(column(&rows, |row| row.action.as_deref()))
+        .bind(column(&rows, |row| row.outcome.as_deref()));
     insert.execute(connection).await.map(drop).map_err(fault)
 }
 
@@ -162,7 +162,7 @@ async fn insert_parked(connection: &mut PgConnection, rows: Vec<ParkedRow>) -> R
         .bind(column(&rows, |row| row.kind.as_str()))
         .bind(column(&rows, |row| i64::from(row.schema_version)))
         .bind(column(&rows, |row| row.code.as_str()))
-        .bind(column(&rows, |row| row.detail.as_bytes()))
+        .bind(column(&rows, |row| row.detail.as_str()))
         .bind(column(&rows, |row| i64::from(row.version)));
     insert.execute(connection).await.map(drop).map_err(fault)
 }
@@ -173,7 +173,7 @@ pub(crate) async fn put_canon(connection: &mut PgConnection, rows: Vec<CanonRow>
     }
     let put = sqlx::query(statements::PUT_CANON)
         .bind(column(&rows, |row| row.tenant.as_str()))
-        .bind(column(&rows, |row| row.key.as_bytes()))
+        .bind(column(&rows, |row| row.key.as_str()))
         .bind(column(&rows, |row| row.value.as_slice()))
         .bind(column(&rows, |row| i64::from(row.min_loa)))
         .bind(column(&rows, |row| integer(row.offset)));

@@ -158,7 +158,7 @@ fn push_bound(sql: &mut Sql, plan: &Plan, compare: &'static str, values: &[i64])
     let mut list = sql.separated(", ");
     match &plan.driver {
         Driver::Timeline(timeline) => drop(list.push_bind(*timeline)),
-        Driver::Column(_, text) => drop(list.push_bind(text.as_bytes().to_vec())),
+        Driver::Column(_, text) => drop(list.push_bind(text.as_str())),
         Driver::Tenant | Driver::Timelines(_) | Driver::Columns(..) => {}
     }
     for value in values {
@@ -215,11 +215,11 @@ fn push_key(sql: &mut Sql, driver: &Driver, tenant: &str) {
         Driver::Column(column, text) => {
             sql.push("d.tenant = ").push_bind(tenant);
             sql.push(" AND d.").push(column.name());
-            sql.push(" = ").push_bind(text.as_bytes().to_vec())
+            sql.push(" = ").push_bind(text.as_str())
         }
         Driver::Columns(column, texts) => {
             sql.push("d.tenant = ").push_bind(tenant).push(" AND ");
-            push_bytes(sql, "d.", column.name(), texts);
+            push_range(sql, "d.", column.name(), texts);
             sql
         }
     };
@@ -285,24 +285,20 @@ fn push_filter(sql: &mut Sql, filter: &Condition, row: &'static str) {
         Condition::Is { column, text, negated } => {
             sql.push(" AND ").push(row).push(column.name());
             sql.push(if *negated { " IS DISTINCT FROM " } else { " = " });
-            sql.push_bind(text.as_bytes().to_vec());
+            sql.push_bind(text.as_str());
         }
         Condition::Starts { column, texts, negated } => {
             sql.push(" AND (");
-            push_bytes(sql, row, column.name(), texts);
+            push_range(sql, row, column.name(), texts);
             sql.push(if *negated { ") IS NOT TRUE" } else { ")" });
         }
     }
 }
 
-/// A range of texts in a column that holds their bytes.
-fn push_bytes(sql: &mut Sql, table: &'static str, column: &'static str, texts: &TextRange) {
-    sql.push(table)
-        .push(column)
-        .push(" >= ")
-        .push_bind(texts.from.as_bytes().to_vec());
+fn push_range(sql: &mut Sql, table: &'static str, column: &'static str, texts: &TextRange) {
+    sql.push(table).push(column).push(" >= ").push_bind(texts.from.as_str());
     if let Some(until) = &texts.until {
         sql.push(" AND ").push(table).push(column);
-        sql.push(" < ").push_bind(until.as_bytes().to_vec());
+        sql.push(" < ").push_bind(until.as_str());
     }
 }

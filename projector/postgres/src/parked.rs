@@ -15,7 +15,7 @@ use sqlx::{Connection as _, PgConnection};
 const FEW: i64 = 128;
 
 /// A row of `parked` as it is read.
-type Read = (i64, String, String, i64, String, Vec<u8>, i64);
+type Read = (i64, String, String, i64, String, String, i64);
 
 impl ReadModel {
     pub(crate) async fn list_parked(&self, from: u64, limit: u16) -> Result<Parked, Error> {
@@ -102,8 +102,8 @@ async fn fill(connection: &mut PgConnection, offset: i64, changes: Vec<Change>) 
                 let at = row.at.micros();
                 let timeline = sqlx::query(statements::FILL_TIMELINE)
                     .bind(at)
-                    .bind(row.action.map(String::into_bytes))
-                    .bind(row.outcome.map(String::into_bytes))
+                    .bind(row.action)
+                    .bind(row.outcome)
                     .bind(row.tenant.as_str())
                     .bind(offset);
                 timeline.execute(&mut *connection).await.map_err(fault)?;
@@ -122,7 +122,7 @@ async fn fill(connection: &mut PgConnection, offset: i64, changes: Vec<Change>) 
 async fn keep(connection: &mut PgConnection, offset: i64, row: &ParkedRow) -> Result<(), Error> {
     let keep = sqlx::query(statements::KEEP_PARKED)
         .bind(&row.code)
-        .bind(row.detail.as_bytes())
+        .bind(&row.detail)
         .bind(i64::from(row.version))
         .bind(offset);
     keep.execute(connection).await.map(drop).map_err(fault)
@@ -142,7 +142,7 @@ fn row((offset, tenant, kind, schema_version, code, detail, version): Read) -> R
         kind: Kind::parse(&kind).ok_or_else(wrong)?,
         schema_version: u32::try_from(schema_version).map_err(|_| wrong())?,
         code,
-        detail: String::from_utf8(detail).map_err(|_| wrong())?,
+        detail,
         version: u32::try_from(version).map_err(|_| wrong())?,
     })
 }

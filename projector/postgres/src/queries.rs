@@ -64,10 +64,12 @@ impl Queries for ReadModel {
 
     fn canon_entry(&self, tenant: Tenant, key: String) -> Pending<'_, Option<CanonEntry>> {
         Box::pin(async move {
+            // No record holds U+0000, and a text of Postgres cannot.
+            if key.contains('\0') {
+                return Ok(None);
+            }
             let mut snapshot = self.question(Some(&tenant)).await?;
-            let found = sqlx::query_as(statements::SELECT_CANON)
-                .bind(tenant.as_str())
-                .bind(key.into_bytes());
+            let found = sqlx::query_as(statements::SELECT_CANON).bind(tenant.as_str()).bind(key);
             let found: Option<(Vec<u8>, i64, i64)> =
                 found.fetch_optional(&mut *snapshot.transaction).await.map_err(fault)?;
             let entry = |(value, min_loa, offset)| {
@@ -104,9 +106,6 @@ impl Tables for Rows<'_> {
         target: &'a str,
     ) -> Pending<'a, Option<(i64, u64)>> {
         Box::pin(async move {
-            if !is_text(target) {
-                return Ok(None);
-            }
             let found = sqlx::query_as(statements::SELECT_TIMELINE)
                 .bind(tenant)
                 .bind(label)
@@ -124,9 +123,6 @@ impl Tables for Rows<'_> {
         limit: i64,
     ) -> Pending<'a, Vec<(i64, u64)>> {
         Box::pin(async move {
-            if !is_text(&targets.from) {
-                return Ok(Vec::new());
-            }
             let mut find = page::timelines(tenant, label, targets, limit);
             let found = find.build_query_as().fetch_all(&mut *self.0).await.map_err(fault)?;
             found.into_iter().map(counted).collect()
@@ -158,11 +154,6 @@ impl Tables for Rows<'_> {
             read.into_iter().map(row).collect()
         })
     }
-}
-
-/// Whether a text can be a target: none holds U+0000, which a text of Postgres cannot either.
-fn is_text(text: &str) -> bool {
-    !text.contains('\0')
 }
 
 fn counted((id, count): (i64, i64)) -> Result<(i64, u64), Error> {

@@ -26,13 +26,12 @@ struct Table {
 enum Form {
     Integer,
     Text,
-    /// The UTF-8 bytes of a text.
-    TextBytes,
+    OptionalText,
     Bytes,
     Micros,
 }
 
-use Form::{Bytes, Integer, Micros, Text, TextBytes};
+use Form::{Bytes, Integer, Micros, OptionalText, Text};
 
 /// The digest's tables, by name.
 const TABLES: [Table; 6] = [
@@ -41,7 +40,7 @@ const TABLES: [Table; 6] = [
         statement: statements::SCAN_CANON,
         columns: &[
             ("tenant", Text),
-            ("key", TextBytes),
+            ("key", Text),
             ("value", Bytes),
             ("min_loa", Integer),
             ("offset", Integer),
@@ -90,8 +89,8 @@ const TABLES: [Table; 6] = [
             ("kind", Text),
             ("at", Micros),
             ("ts", Micros),
-            ("action", TextBytes),
-            ("outcome", TextBytes),
+            ("action", OptionalText),
+            ("outcome", OptionalText),
         ],
     },
     Table {
@@ -148,14 +147,9 @@ impl Form {
         Ok(match self {
             Integer => Column::Integer(row.try_get(name)?),
             Text => Column::Text(row.try_get(name)?),
-            TextBytes => row.try_get::<Option<&[u8]>, _>(name)?.map_or(Column::Null, text),
+            OptionalText => row.try_get::<Option<&str>, _>(name)?.map_or(Column::Null, Column::Text),
             Bytes => Column::Bytes(row.try_get(name)?),
             Micros => Column::Micros(row.try_get(name)?),
         })
     }
-}
-
-/// A text that is stored as its bytes. What is none any more is a row changed by hand, and shows as such.
-fn text(bytes: &[u8]) -> Column<'_> {
-    std::str::from_utf8(bytes).map_or(Column::Bytes(bytes), Column::Text)
 }

@@ -158,7 +158,7 @@ pub const INSERT_RECORDS: &str = r#"
 /// New rows of `timeline`.
 pub const INSERT_TIMELINE: &str = r#"
     INSERT INTO timeline ("offset", tenant, kind, at, ts, action, outcome)
-    SELECT * FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BYTEA[], $7::BYTEA[])"#;
+    SELECT * FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::TEXT[])"#;
 
 /// New rows of `links`.
 pub const INSERT_LINKS: &str = r#"
@@ -180,7 +180,7 @@ pub const FIND_TIMELINES: &str = "
 /// New rows of `parked`.
 pub const INSERT_PARKED: &str = r#"
     INSERT INTO parked ("offset", tenant, kind, schema_version, code, detail, version)
-    SELECT * FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::BYTEA[], $7::BIGINT[])"#;
+    SELECT * FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[], $7::BIGINT[])"#;
 
 /// Number of parked records of one tenant.
 pub const COUNT_PARKED_OF: &str = "SELECT count(*) FROM parked WHERE tenant = $1";
@@ -214,7 +214,7 @@ pub const UNPARK: &str = r#"DELETE FROM parked WHERE "offset" = $1"#;
 /// New rows of `canon_entries`, in place of older ones: a record that was parked may come after a newer write.
 pub const PUT_CANON: &str = r#"
     INSERT INTO canon_entries (tenant, key, value, min_loa, "offset")
-    SELECT * FROM unnest($1::TEXT[], $2::BYTEA[], $3::BYTEA[], $4::BIGINT[], $5::BIGINT[])
+    SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::BYTEA[], $4::BIGINT[], $5::BIGINT[])
     ON CONFLICT (tenant, key) DO UPDATE
     SET value = excluded.value, min_loa = excluded.min_loa, "offset" = excluded."offset"
     WHERE excluded."offset" > canon_entries."offset""#;

@@ -105,6 +105,14 @@ pub(crate) async fn look_up(
 ) -> Result<Option<Vec<Condition>>, Error> {
     let mut conditions = Vec::with_capacity(request.terms.len());
     for term in &request.terms {
+        let (Pattern::Exact(text) | Pattern::Prefix(text)) = &term.pattern;
+        // No record holds U+0000, and not every database can compare with it.
+        if text.contains('\0') {
+            if term.negated {
+                continue;
+            }
+            return Ok(None);
+        }
         match look_up_term(tables, request.tenant.as_str(), term).await? {
             Some(condition) => conditions.push(condition),
             None if term.negated => {}

@@ -1,29 +1,21 @@
 //! A rebuild: the same tables as live, questions answered throughout, and the old ones standing until the switch.
 
-use crate::{Bytes, Log, Memory, database, filled, key, open, run_to, tamper};
+use super::{Bytes, Log, Memory, Model, Place, filled, key, run_to};
 use projector::query::{Pending, Queries as _};
 use projector::{Cancel, Error, Progress, ReadModel as _, Source, Stage, Trigger};
-use projector_sqlite::ReadModel;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
-fn files(dir: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".sqlite"));
-    names.sort();
-    names
-}
-
 #[tokio::test]
 async fn rebuilt_tables_equal_live_ones() {
     let log = Log::sample(300);
-    let (dir, model) = filled(&log).await;
+    let (place, model) = filled(&log).await;
     let live = model.digest().await.unwrap();
-    let old = database(dir.path());
-    tamper(dir.path(), "UPDATE timelines SET count = 0; DELETE FROM canon_entries").await;
+    let old = place.current().await;
+    place
+        .tamper("UPDATE timelines SET count = 0; DELETE FROM canon_entries")
+        .await;
     assert_ne!(model.digest().await.unwrap(), live);
     for limit in [1, 40, 10_000] {
         let mut seen: Vec<Progress> = Vec::new();
@@ -40,8 +32,8 @@ async fn rebuilt_tables_equal_live_ones() {
         );
         assert!(seen.iter().any(|one| one.stage == Stage::Indexing));
     }
-    assert!(!old.exists());
-    assert_eq!(files(dir.path()).len(), 1);
+    assert_ne!(place.current().await, old);
+    assert_eq!(place.generations().await.len(), 1);
     // The new tables have every index, and go on.
     let mut log = log;
     log.event("acme", 301, &[]);
@@ -54,8 +46,8 @@ async fn rebuilt_tables_equal_live_ones() {
 async fn a_rebuild_beside_the_live_loop_loses_nothing_and_never_steps_back() {
     let log = Log::sample(400);
     let (sender, receiver) = watch::channel(log.records[..100].to_vec());
-    let dir = tempfile::tempdir().unwrap();
-    let model = open(dir.path(), &log).await;
+    let place = Place::new().await;
+    let model = place.open(&log.origin).await;
     let (trigger, cancel) = Trigger::new();
     let (mut live, mut again) = (
         Memory {
@@ -129,8 +121,9 @@ impl Source for Late {
 async fn the_switch_waits_for_what_the_old_tables_already_have() {
     let log = Log::sample(120);
     let (grow, receiver) = watch::channel(log.records[..80].to_vec());
-    let dir = tempfile::tempdir().unwrap();
-    let model = open(dir.path(), &log).await;
+    let place = Place::new().await;
+    let model = place.open(&log.origin).await;
+    let before = place.current().await;
     let (trigger, cancel) = Trigger::new();
     let mut live = Memory {
         log: receiver.clone(),
@@ -156,14 +149,14 @@ async fn the_switch_waits_for_what_the_old_tables_already_have() {
     };
     let (outcome, ()) = tokio::join!(model.run(&mut live, &cancel), work);
     outcome.unwrap();
-    assert_ne!(database(dir.path()), dir.path().join("00000001.sqlite"));
+    assert_ne!(place.current().await, before);
 }
 
 #[tokio::test]
 async fn a_cancelled_rebuild_leaves_the_old_tables_at_every_step() {
     let log = Log::sample(200);
-    let (dir, model) = filled(&log).await;
-    let (before, file) = (model.digest().await.unwrap(), database(dir.path()));
+    let (place, model) = filled(&log).await;
+    let (before, file) = (model.digest().await.unwrap(), place.current().await);
     let mut steps = 0;
     for stop_at in 0.. {
         let (trigger, cancel) = Trigger::new();
@@ -183,7 +176,7 @@ async fn a_cancelled_rebuild_leaves_the_old_tables_at_every_step() {
         }
         assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
         assert_eq!(model.digest().await.unwrap(), before);
-        assert_eq!(database(dir.path()), file);
+        assert_eq!(place.current().await, file);
         steps += 1;
     }
     assert!(steps > 8, "a rebuild of {steps} steps has indexes among them");
@@ -193,7 +186,7 @@ async fn a_cancelled_rebuild_leaves_the_old_tables_at_every_step() {
 #[tokio::test]
 async fn a_rebuild_that_meets_a_wrong_record_leaves_the_old_tables() {
     let log = Log::sample(50);
-    let (dir, model) = filled(&log).await;
+    let (place, model) = filled(&log).await;
     let before = model.digest().await.unwrap();
     let mut forged = Log::sample(50);
     forged.next.signer = key(200);
@@ -207,38 +200,15 @@ async fn a_rebuild_that_meets_a_wrong_record_leaves_the_old_tables() {
         "{outcome:?}"
     );
     assert_eq!(model.digest().await.unwrap(), before);
-    assert_eq!(files(dir.path()).len(), 1, "what was built is removed");
-}
-
-#[tokio::test]
-async fn what_a_crash_leaves_is_removed_at_the_next_open() {
-    let log = Log::sample(50);
-    let (dir, model) = filled(&log).await;
-    let before = model.digest().await.unwrap();
-    model.close().await;
-    drop(model);
-    // A rebuild that was killed: a generation that CURRENT does not name, half written, and the file of a switch.
-    let half = std::fs::read(database(dir.path())).unwrap();
-    std::fs::write(dir.path().join("00000009.sqlite"), &half[..half.len() / 2]).unwrap();
-    std::fs::write(dir.path().join("00000009.sqlite-journal"), b"x").unwrap();
-    std::fs::write(dir.path().join("CURRENT.new"), b"9").unwrap();
-    let model = open(dir.path(), &log).await;
-    assert_eq!(model.digest().await.unwrap(), before);
-    assert_eq!(files(dir.path()), ["00000001.sqlite"]);
-    model
-        .rebuild(&mut log.source(10), &mut |_| {}, &Cancel::never())
-        .await
-        .unwrap();
-    drop(model);
-    assert_eq!(open(dir.path(), &log).await.digest().await.unwrap(), before);
+    assert_eq!(place.generations().await.len(), 1, "what was built is removed");
 }
 
 #[tokio::test]
 async fn tables_too_damaged_to_read_are_rebuilt_in_place() {
     let log = Log::sample(50);
-    let (dir, model) = filled(&log).await;
+    let (place, model) = filled(&log).await;
     let before = model.digest().await.unwrap();
-    tamper(dir.path(), "DROP TABLE projection_state").await;
+    place.tamper("DROP TABLE projection_state").await;
     assert!(model.position().await.is_err());
     model
         .rebuild(&mut log.source(10), &mut |_| {}, &Cancel::never())
@@ -250,8 +220,8 @@ async fn tables_too_damaged_to_read_are_rebuilt_in_place() {
 #[tokio::test]
 async fn an_empty_log_rebuilds_to_empty_tables() {
     let log = Log::empty();
-    let dir = tempfile::tempdir().unwrap();
-    let model: ReadModel = open(dir.path(), &log).await;
+    let place = Place::new().await;
+    let model: Model = place.open(&log.origin).await;
     model
         .rebuild(&mut log.source(10), &mut |_| {}, &Cancel::never())
         .await

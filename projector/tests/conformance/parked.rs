@@ -1,29 +1,25 @@
 //! A projector older than a kind: what it cannot read is parked, counted, listed, and projected by a build that can.
 
-use crate::{Log, filled, run_to, tamper, tenant};
+use super::{Log, Model, Place, filled, run_to, tenant};
 use domain::Catalogue;
 use projector::query::{Field, Order, Pattern, Queries as _, Span, Term, TimelineRequest};
 use projector::{Cancel, Error, ReadModel as _, Retried};
-use projector_sqlite::ReadModel;
 use record::Tenant;
 use serde_json::json;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Opens a read model as a build without these kinds would.
-async fn open_older(dir: &Path, log: &Log, unknown: &[&str]) -> ReadModel {
+async fn open_older(place: &Place, log: &Log, unknown: &[&str]) -> Model {
     let older = unknown
         .iter()
         .fold(Catalogue::builtin(), |known, kind| known.without(kind));
-    ReadModel::open_with(dir, log.origin.clone(), Arc::new(older))
-        .await
-        .unwrap()
+    place.open_with(&log.origin, Arc::new(older)).await
 }
 
-/// A log of 100 records and the number of those with one of `kinds`.
+/// A log of some 100 records and the number of those with one of `kinds`.
 fn counted(kinds: &[&str]) -> (Log, usize) {
     let log = Log::sample(100);
-    let parse = |bytes: &crate::Bytes| record::Record::parse(bytes.to_vec()).unwrap();
+    let parse = |bytes: &super::Bytes| record::Record::parse(bytes.to_vec()).unwrap();
     let unknown = log
         .records
         .iter()
@@ -48,10 +44,10 @@ fn all_of(name: &str, terms: Vec<Term>) -> TimelineRequest {
 #[tokio::test]
 async fn a_projector_older_than_a_kind_goes_on_and_says_what_it_could_not_read() {
     let (log, unknown) = counted(&["audit.event"]);
-    let dir = tempfile::tempdir().unwrap();
-    let older = open_older(dir.path(), &log, &["audit.event"]).await;
+    let place = Place::new().await;
+    let older = open_older(&place, &log, &["audit.event"]).await;
     run_to(&older, &mut log.source(16), log.records.len()).await;
-    assert_eq!(older.position().await.unwrap(), 100);
+    assert_eq!(older.position().await.unwrap(), log.records.len() as u64);
 
     let listed = older.parked(0, 500).await.unwrap();
     assert_eq!((listed.rows.len(), listed.total), (unknown, unknown as u64));
@@ -74,7 +70,7 @@ async fn a_projector_older_than_a_kind_goes_on_and_says_what_it_could_not_read()
     let (acme, globex) = (acme.await.unwrap(), globex.await.unwrap());
     assert_eq!(
         acme.rows.len() + globex.rows.len() + 2,
-        100,
+        log.records.len(),
         "genesis and a rotation are the ledger's own"
     );
     assert_eq!(acme.parked + globex.parked, unknown as u64);
@@ -105,8 +101,8 @@ async fn a_newer_build_projects_what_was_parked_and_equals_one_that_always_knew(
     ] {
         let (log, unknown) = counted(kinds);
         let (_other, whole) = filled(&log).await;
-        let dir = tempfile::tempdir().unwrap();
-        let older = open_older(dir.path(), &log, kinds).await;
+        let place = Place::new().await;
+        let older = open_older(&place, &log, kinds).await;
         run_to(&older, &mut log.source(16), log.records.len()).await;
         assert_ne!(
             older.digest().await.unwrap(),
@@ -123,7 +119,7 @@ async fn a_newer_build_projects_what_was_parked_and_equals_one_that_always_knew(
         );
         older.close().await;
         drop(older);
-        let newer = ReadModel::open(dir.path(), log.origin.clone()).await.unwrap();
+        let newer = place.open(&log.origin).await;
         let expected = Retried {
             projected: unknown as u64,
             left: 0,
@@ -143,19 +139,17 @@ async fn a_canon_write_that_was_parked_does_not_replace_a_newer_one() {
     let mut log = Log::sample(20);
     let write = |value: u64| json!({"key": "k", "value": value, "min_loa": 0});
     log.append("acme", "canon.user.write", write(1), &[]);
-    let dir = tempfile::tempdir().unwrap();
-    let older = open_older(dir.path(), &log, &["canon.user.write"]).await;
+    let place = Place::new().await;
+    let older = open_older(&place, &log, &["canon.user.write"]).await;
     run_to(&older, &mut log.source(16), log.records.len()).await;
     older.close().await;
     drop(older);
     log.append("acme", "canon.user.write", write(2), &[]);
-    let newer = ReadModel::open(dir.path(), log.origin.clone()).await.unwrap();
+    let newer = place.open(&log.origin).await;
     // The projector tries again by itself when it starts; here the newer write comes first all the same.
-    tamper(
-        dir.path(),
-        "INSERT INTO canon_entries VALUES ('acme', 'k', CAST('2' AS BLOB), 0, 21)",
-    )
-    .await;
+    place
+        .tamper("INSERT INTO canon_entries VALUES ('acme', 'k', CAST('2' AS BLOB), 0, 21)")
+        .await;
     newer.retry_parked().await.unwrap();
     let entry = newer
         .canon_entry(tenant("acme"), "k".to_owned())
@@ -170,8 +164,8 @@ async fn the_live_loop_and_a_rebuild_leave_nothing_parked_that_this_build_can_re
     let (log, unknown) = counted(&["audit.event"]);
     let (_other, whole) = filled(&log).await;
     for rebuild in [false, true] {
-        let dir = tempfile::tempdir().unwrap();
-        let older = open_older(dir.path(), &log, &["audit.event"]).await;
+        let place = Place::new().await;
+        let older = open_older(&place, &log, &["audit.event"]).await;
         older
             .rebuild(&mut log.source(50), &mut |_| {}, &Cancel::never())
             .await
@@ -183,7 +177,7 @@ async fn the_live_loop_and_a_rebuild_leave_nothing_parked_that_this_build_can_re
         );
         older.close().await;
         drop(older);
-        let newer = ReadModel::open(dir.path(), log.origin.clone()).await.unwrap();
+        let newer = place.open(&log.origin).await;
         if rebuild {
             newer
                 .rebuild(&mut log.source(50), &mut |_| {}, &Cancel::never())
@@ -191,9 +185,8 @@ async fn the_live_loop_and_a_rebuild_leave_nothing_parked_that_this_build_can_re
                 .unwrap();
         } else {
             let mut longer = Log::sample(100);
-            longer.records.truncate(100);
-            longer.event("acme", 100, &[]);
-            run_to(&newer, &mut longer.source(50), 101).await;
+            longer.event("acme", 101, &[]);
+            run_to(&newer, &mut longer.source(50), longer.records.len()).await;
             let (_other, whole) = filled(&longer).await;
             assert_eq!(newer.digest().await.unwrap(), whole.digest().await.unwrap());
             continue;
@@ -210,13 +203,15 @@ async fn a_parked_row_that_is_deleted_or_changed_by_hand_is_named() {
         ("UPDATE timeline SET outcome = 'success' WHERE offset = 10", "timeline"),
     ] {
         let (log, _) = counted(&["audit.event"]);
-        let dir = tempfile::tempdir().unwrap();
-        let older = open_older(dir.path(), &log, &["audit.event"]).await;
+        let place = Place::new().await;
+        let older = open_older(&place, &log, &["audit.event"]).await;
         run_to(&older, &mut log.source(16), log.records.len()).await;
         let (_, before) = older.digest().await.unwrap();
-        tamper(dir.path(), "UPDATE parked SET detail = 'in other words', version = 9").await;
+        place
+            .tamper("UPDATE parked SET detail = 'in other words', version = 9")
+            .await;
         assert_eq!(older.digest().await.unwrap().1, before, "words for people do not count");
-        tamper(dir.path(), sql).await;
+        place.tamper(sql).await;
         let differences = older.digest().await.unwrap().1.differences(&before);
         assert!(
             !differences.is_empty() && differences.iter().all(|one| one.table == table),
@@ -228,18 +223,16 @@ async fn a_parked_row_that_is_deleted_or_changed_by_hand_is_named() {
 #[tokio::test]
 async fn a_parked_record_whose_bytes_were_changed_by_hand_is_damage() {
     let (log, _) = counted(&["audit.event"]);
-    let dir = tempfile::tempdir().unwrap();
-    let older = open_older(dir.path(), &log, &["audit.event"]).await;
+    let place = Place::new().await;
+    let older = open_older(&place, &log, &["audit.event"]).await;
     run_to(&older, &mut log.source(16), log.records.len()).await;
     let before = older.parked(0, 500).await.unwrap();
-    tamper(
-        dir.path(),
-        "UPDATE records SET bytes = x'7b7d' WHERE offset = (SELECT max(offset) FROM parked)",
-    )
-    .await;
+    place
+        .tamper("UPDATE records SET bytes = x'7b7d' WHERE offset = (SELECT max(offset) FROM parked)")
+        .await;
     older.close().await;
     drop(older);
-    let newer = ReadModel::open(dir.path(), log.origin.clone()).await.unwrap();
+    let newer = place.open(&log.origin).await;
     assert!(matches!(newer.retry_parked().await, Err(Error::Damaged(_))));
     assert_eq!(
         newer.parked(0, 500).await.unwrap(),

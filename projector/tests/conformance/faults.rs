@@ -1,16 +1,15 @@
 //! What halts the live loop or an open, and that nothing of a refused batch is in the tables.
 
-use crate::{Log, database, filled, key, open, run_to, tamper};
+use super::{Log, Place, filled, key, run_to};
 use projector::query::Queries as _;
 use projector::{Cancel, Error, ReadModel as _};
-use projector_sqlite::ReadModel;
 use record::{Code, Origin};
 use std::sync::Arc;
 
 /// Feeds `log` to a read model that has the first 20 records, and returns why it stopped.
 async fn halt(log: &Log) -> Error {
     let sound = Log::sample(20);
-    let (_dir, model) = filled(&sound).await;
+    let (_place, model) = filled(&sound).await;
     let before = model.digest().await.unwrap();
     let error = model.run(&mut log.source(1_000), &Cancel::never()).await.unwrap_err();
     assert_eq!(model.digest().await.unwrap(), before, "{error}");
@@ -82,7 +81,7 @@ async fn a_wrong_record_halts_and_applies_nothing_of_its_batch() {
 #[tokio::test]
 async fn a_log_that_is_shorter_or_another_one_is_refused() {
     let log = Log::sample(30);
-    let (dir, model) = filled(&log).await;
+    let (place, model) = filled(&log).await;
     let shorter = model.run(&mut Log::sample(10).source(10), &Cancel::never()).await;
     assert!(
         matches!(shorter, Err(Error::LogBehind { position: 30, head: 10 })),
@@ -97,7 +96,7 @@ async fn a_log_that_is_shorter_or_another_one_is_refused() {
     );
     drop(model);
     let other = Origin::parse("example.com/other").unwrap();
-    let foreign = ReadModel::open(dir.path(), other).await.map(drop);
+    let foreign = place.try_open(&other).await.map(drop);
     assert!(matches!(foreign, Err(Error::ForeignLog { .. })), "{foreign:?}");
 }
 
@@ -105,18 +104,14 @@ async fn a_log_that_is_shorter_or_another_one_is_refused() {
 async fn rows_and_position_change_together() {
     let log = Log::sample(40);
     let sound = Log::sample(20);
-    let (dir, model) = filled(&sound).await;
+    let (place, model) = filled(&sound).await;
     let before = model.digest().await.unwrap();
     // The last table of a batch refuses its rows, after the position and most rows are written.
-    tamper(
-        dir.path(),
-        "CREATE TRIGGER fails BEFORE UPDATE ON timelines BEGIN SELECT RAISE(ABORT, 'no space'); END",
-    )
-    .await;
+    place.break_counts().await;
     let stopped = model.run(&mut log.source(100), &Cancel::never()).await;
     assert!(matches!(stopped, Err(Error::Database(_))), "{stopped:?}");
     assert_eq!(model.digest().await.unwrap(), before);
-    tamper(dir.path(), "DROP TRIGGER fails").await;
+    place.mend_counts().await;
     run_to(&model, &mut log.source(100), log.records.len()).await;
     let (_other, whole) = filled(&log).await;
     assert_eq!(model.digest().await.unwrap(), whole.digest().await.unwrap());
@@ -126,9 +121,9 @@ async fn rows_and_position_change_together() {
 async fn a_batch_applied_by_another_projector_is_not_applied_again() {
     let log = Log::sample(40);
     let sound = Log::sample(20);
-    let (dir, model) = filled(&sound).await;
+    let (place, model) = filled(&sound).await;
     let (sender, receiver) = tokio::sync::watch::channel(sound.records.clone());
-    let mut source = crate::Memory {
+    let mut source = super::Memory {
         log: receiver,
         limit: 100,
     };
@@ -136,7 +131,7 @@ async fn a_batch_applied_by_another_projector_is_not_applied_again() {
     let meddle = async {
         // The loop has read its position once it waits for offset 20; then somebody else moves it.
         tokio::task::yield_now().await;
-        tamper(dir.path(), "UPDATE projection_state SET position = 25").await;
+        place.tamper("UPDATE projection_state SET position = 25").await;
         sender.send_replace(log.records.clone());
     };
     let mut positions = model.positions();
@@ -154,44 +149,6 @@ async fn a_batch_applied_by_another_projector_is_not_applied_again() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_asks_for_a_rebuild_and_can_be_reset() {
-    let log = Log::sample(30);
-    type Damage = fn(&std::path::Path);
-    let damages: [Damage; 5] = [
-        |file| {
-            std::fs::write(
-                file,
-                b"this is not a database, but long enough to have a header of its own....",
-            )
-            .unwrap()
-        },
-        |file| std::fs::write(file, b"").unwrap(),
-        |file| std::fs::remove_file(file).unwrap(),
-        |file| {
-            let mut bytes = std::fs::read(file).unwrap();
-            bytes[100..4_000].fill(0xa5);
-            std::fs::write(file, bytes).unwrap();
-        },
-        |file| std::fs::write(file.parent().unwrap().join("CURRENT"), b"one").unwrap(),
-    ];
-    for damage in damages {
-        let (dir, model) = filled(&log).await;
-        let whole = model.digest().await.unwrap();
-        model.close().await;
-        drop(model);
-        damage(&database(dir.path()));
-        let refused = ReadModel::open(dir.path(), log.origin.clone()).await.map(drop);
-        let Err(Error::Damaged(advice)) = refused else {
-            panic!("{refused:?}")
-        };
-        assert!(advice.contains("rebuild"), "{advice}");
-        let model = ReadModel::reset(dir.path(), log.origin.clone()).await.unwrap();
-        run_to(&model, &mut log.source(100), log.records.len()).await;
-        assert_eq!(model.digest().await.unwrap(), whole);
-    }
-}
-
-#[tokio::test]
 async fn tables_that_do_not_reach_the_position_are_damage() {
     for sql in [
         "DELETE FROM records WHERE offset = 29",
@@ -200,17 +157,17 @@ async fn tables_that_do_not_reach_the_position_are_damage() {
         "DELETE FROM projection_state",
     ] {
         let log = Log::sample(30);
-        let (dir, model) = filled(&log).await;
+        let (place, model) = filled(&log).await;
         drop(model);
-        tamper(dir.path(), sql).await;
-        let refused = ReadModel::open(dir.path(), log.origin.clone()).await.map(drop);
+        place.tamper(sql).await;
+        let refused = place.try_open(&log.origin).await.map(drop);
         assert!(matches!(refused, Err(Error::Damaged(_))), "{sql}: {refused:?}");
     }
     let log = Log::sample(30);
-    let (dir, model) = filled(&log).await;
+    let (place, model) = filled(&log).await;
     drop(model);
-    tamper(dir.path(), "UPDATE projection_state SET version = 99").await;
-    let refused = ReadModel::open(dir.path(), log.origin.clone()).await.map(drop);
+    place.tamper("UPDATE projection_state SET version = 99").await;
+    let refused = place.try_open(&log.origin).await.map(drop);
     assert!(matches!(refused, Err(Error::Outdated { found: 99, .. })), "{refused:?}");
 }
 
@@ -233,8 +190,8 @@ async fn the_digest_names_the_bucket_of_every_row_changed_by_hand() {
             "canon_entries",
         ),
     ] {
-        let (dir, model) = filled(&log).await;
-        tamper(dir.path(), sql).await;
+        let (place, model) = filled(&log).await;
+        place.tamper(sql).await;
         let (_, damaged) = model.digest().await.unwrap();
         let differences = sound.differences(&damaged);
         assert!(
@@ -248,8 +205,8 @@ async fn the_digest_names_the_bucket_of_every_row_changed_by_hand() {
 #[tokio::test]
 async fn a_position_is_not_taken_from_a_file_of_another_kind() {
     let log = Log::sample(30);
-    let dir = tempfile::tempdir().unwrap();
-    let model = open(dir.path(), &log).await;
+    let place = Place::new().await;
+    let model = place.open(&log.origin).await;
     assert_eq!(model.position().await.unwrap(), 0);
     model.close().await;
     assert!(
