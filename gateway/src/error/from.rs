@@ -78,9 +78,12 @@ impl From<projector::Error> for Problem {
                 "the read model was built by another version: it has to be rebuilt",
             ),
             // What a database says may hold values: it is logged where it happened, not answered.
-            E::Source(_) | E::Database(_) | E::Locked(_) | E::PositionConflict { .. } | E::Cancelled => {
-                (Code::ReadModelUnavailable, "the read model cannot answer at the moment")
-            }
+            E::Source(_)
+            | E::Database(_)
+            | E::Locked(_)
+            | E::PositionConflict { .. }
+            | E::Configuration(_)
+            | E::Cancelled => (Code::ReadModelUnavailable, "the read model cannot answer at the moment"),
         };
         Self::new(code, detail)
     }
