@@ -40,13 +40,16 @@ impl Shared {
                     body::read_numbers(&command.body, "above", "for_ms").map_err(Error::CommandRefused)?;
                 Ok(body::size(self.wait(above, for_ms.min(WAIT_MS)).await))
             }
-            Verb::Keys => {
-                let genesis = handle.read(0, 1).await?.into_iter().next();
-                let genesis = genesis.ok_or_else(|| Error::Corrupt("the log has no genesis".to_owned()))?;
-                let rotations = self.access().map(|access| access.rotations.clone()).unwrap_or_default();
-                Ok(body::keys(&genesis.bytes, &rotations))
-            }
+            Verb::Keys => self.keys().await,
         }
+    }
+
+    /// What leads from a pinned genesis to the key that signs replies.
+    pub(super) async fn keys(&self) -> Result<Vec<u8>, Error> {
+        let genesis = self.handle.read(0, 1).await?.into_iter().next();
+        let genesis = genesis.ok_or_else(|| Error::Corrupt("the log has no genesis".to_owned()))?;
+        let rotations = self.access().map(|access| access.rotations.clone()).unwrap_or_default();
+        Ok(body::keys(&genesis.bytes, &rotations))
     }
 
     async fn append(&self, command: Command, turn: Option<Turn>) -> Result<Vec<u8>, Error> {

@@ -150,10 +150,10 @@ impl Service {
     }
 
     async fn begin(&mut self, arrival: Arrival) {
-        let places = if arrival.verb == Some(Verb::Wait) {
-            &self.waiting
-        } else {
-            &self.working
+        // Who asks for the keys needs them to read the answer `Overloaded`.
+        let places = match arrival.verb {
+            Some(Verb::Wait | Verb::Keys) => &self.waiting,
+            _ => &self.working,
         };
         let size = u32::try_from(arrival.document.len().div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
         let place = Arc::clone(places).try_acquire_owned();
@@ -183,6 +183,8 @@ impl Shared {
         let span = ledger_client::span!("rpc", "server", &context, parent.as_ref(), rpc.method = verb);
         let work = async {
             let outcome = match self.judge(&arrival) {
+                // Anybody may know the keys: whoever is refused has to be able to believe it.
+                _ if arrival.verb == Some(Verb::Keys) => self.keys().await,
                 Ok((verb, command)) => self.carry_out(verb, command, turn).await,
                 Err(refusal) => Err(Error::CommandRefused(refusal)),
             };

@@ -1,7 +1,7 @@
 //! What every implementation of the trait has in common: one suite, run on both.
 
 use crate::log::{Log, append as append_to, event, fresh_id, plain, private, tenant};
-use crate::stand::{PATIENCE, Stand};
+use crate::stand::{PATIENCE, Stand, open};
 use ledger_client::{Append, Error, Guard, LedgerClient, Receipt};
 use record::{Code, Kind, Record};
 use serde_json::json;
@@ -252,7 +252,7 @@ async fn the_ledger_in_this_process_conforms() {
     let kept = append_to(&handle, event("kept")).await;
     handle.close();
     drop(handle);
-    behind_a_restart(&log.open(), &kept).await;
+    behind_a_restart(&open(&log).await, &kept).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use crate::log::{Log, event, fresh_id};
 use domain::payload::GatewayRole;
+use futures_util::StreamExt as _;
 use ledger::Handle;
 use ledger::rpc::{self, Counters, Service};
 use ledger_client::nats::{Config, NatsClient, Pin};
@@ -29,8 +30,7 @@ impl Serving {
         let service = Service::start(handle.clone(), nats.clone(), config)
             .await
             .expect("starts");
-        // The server knows of the subscription before anybody asks.
-        nats.flush().await.expect("flushes");
+        settled(&nats).await;
         let counters = service.counters();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move {
@@ -53,7 +53,7 @@ impl Serving {
     }
 
     /// Ends as a crash would, without an answer to anybody.
-    pub fn kill(self) {
+    pub fn kill(&self) {
         self.task.abort();
     }
 }
@@ -119,7 +119,7 @@ impl Stand {
         self.serving.stop().await;
         self.handle.close();
         drop(self.handle);
-        self.handle = self.log.open();
+        self.handle = open(&self.log).await;
         let nats = connect(&self.nats.url()).await;
         self.serving = Serving::start(&self.handle, nats, rpc::Config::new(true)).await;
         self
@@ -131,6 +131,23 @@ pub async fn connect(url: &str) -> async_nats::Client {
     let client = options.connect(url).await.expect("connects");
     client.flush().await.expect("is connected");
     client
+}
+
+/// The server has processed everything that was sent before, a subscription for example.
+pub async fn settled(nats: &async_nats::Client) {
+    let inbox = nats.new_inbox();
+    let mut echo = nats.subscribe(inbox.clone()).await.expect("subscribes");
+    nats.publish(inbox, "".into()).await.expect("publishes");
+    let echo = tokio::time::timeout(PATIENCE, echo.next()).await;
+    assert!(echo.expect("in time").is_some());
+}
+
+/// Opens a log that was closed just now. A server that another test starts at this moment inherits the lock for an
+/// instant, until it becomes another program.
+pub async fn open(log: &Log) -> Handle {
+    let ask = || async { Handle::open(log.config()) };
+    let done = |opened: &Result<Handle, ledger::Error>| !matches!(opened, Err(ledger::Error::InUse { .. }));
+    until("the lock of the log", ask, done).await.expect("opens")
 }
 
 /// What a trust file of this log would pin.

@@ -21,7 +21,7 @@ pub enum Verb {
     Open,
     /// Answer when the log has grown, or after a while.
     Wait,
-    /// Genesis and the key rotations: what leads from a pinned genesis to the key that signs replies.
+    /// Genesis and the key rotations: what leads from a pinned genesis to the key that signs replies. Anybody may ask.
     Keys,
 }
 
