@@ -179,7 +179,8 @@ fn tell(board: &Board, event: &Event) {
     match event {
         Event::Connected => board.works(PART),
         Event::Disconnected => board.waits(PART, "the connection is lost"),
-        Event::Closed => board.waits(PART, "the connection is closed"),
+        // At the end of the process, which says so itself.
+        Event::Closed => tracing::debug!("the connection is closed"),
         Event::LameDuckMode => tracing::info!("the broker is about to stop"),
         Event::SlowConsumer(_) => tracing::warn!("a subscription is slow: messages are dropped and fetched again"),
         Event::ServerError(error) => tracing::warn!(%error, "the broker refused something"),

@@ -53,9 +53,34 @@ impl Role {
     /// What the role reads; the others' sections are checked for their form only.
     pub const fn sections(self) -> &'static [&'static str] {
         match self {
-            Self::Ledger => &["log", "nats", "stream", "ops", "telemetry", "limits.ledger"],
-            Self::Projector => &["peer", "nats", "postgres", "ops", "telemetry", "limits.apply_retry_ms"],
-            Self::Gateway => &["peer", "nats", "postgres", "http", "ops", "telemetry", "limits.http"],
+            Self::Ledger => &[
+                "log",
+                "nats",
+                "stream",
+                "ops",
+                "telemetry",
+                "limits.ledger",
+                "limits.commands",
+            ],
+            Self::Projector => &[
+                "peer",
+                "nats",
+                "postgres",
+                "ops",
+                "telemetry",
+                "limits.apply_retry_ms",
+                "limits.client",
+            ],
+            Self::Gateway => &[
+                "peer",
+                "nats",
+                "postgres",
+                "http",
+                "ops",
+                "telemetry",
+                "limits.http",
+                "limits.client",
+            ],
             Self::Embedded => &["log", "http", "ops", "telemetry", "limits.ledger", "limits.http"],
         }
     }

@@ -16,8 +16,8 @@ const SETTLED: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// What does not pass: the read model stays as it is.
-pub async fn follow(
-    read_model: &dyn ReadModel,
+pub async fn follow<M: ReadModel>(
+    read_model: &M,
     source: &mut dyn Source,
     cancel: &Cancel,
     retry: Option<Duration>,
@@ -32,18 +32,19 @@ pub async fn follow(
         match (retry, &error) {
             (_, Error::Cancelled) => return Err(error),
             (Some(pause), error) if passes(error) => {
-                match board {
-                    Some(board) => board.waits(PART, reason),
-                    None => tracing::warn!(reason, "the read model stands still; the projector tries again"),
+                tracing::warn!(reason, "the read model stands still; the projector tries again");
+                // What a database says may hold values: it stays in the diagnostics.
+                if let Some(board) = board {
+                    board.waits(PART, error.to_string());
                 }
                 if cancel.guard(tokio::time::sleep(pause)).await.is_none() {
                     return Ok(());
                 }
             }
             _ => {
-                match board {
-                    Some(board) => board.halts(PART, reason),
-                    None => tracing::error!(reason, "the projector halted: the read model stays as it is"),
+                tracing::error!(reason, "the projector halted: the read model stays as it is");
+                if let Some(board) = board {
+                    board.halts(PART, error.to_string());
                 }
                 return Err(error);
             }
@@ -59,8 +60,8 @@ const fn passes(error: &Error) -> bool {
     )
 }
 
-async fn run(
-    read_model: &dyn ReadModel,
+async fn run<M: ReadModel>(
+    read_model: &M,
     source: &mut dyn Source,
     cancel: &Cancel,
     board: Option<&Board>,

@@ -5,6 +5,12 @@
 //! accepted, work under way is finished or refused by a deadline, the last spans are sent.
 
 mod embedded;
+mod gateway;
+mod lag;
+mod late;
+mod ledger;
+mod peer;
+mod projector;
 
 use crate::cli::ConfigArgs;
 use crate::config::{self, Http, Loaded, Role, Settings};
@@ -12,8 +18,8 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::stop::{Signals, Stop};
 use crate::{secret, telemetry, tls};
-use gateway::ops::Board;
-use gateway::{Door, LocalAuth};
+use ::gateway::ops::Board;
+use ::gateway::{Door, LocalAuth};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -49,9 +55,9 @@ pub async fn run(args: &ConfigArgs, loaded: &Loaded, verbose: u8, output: &Outpu
     };
     let ended = match role {
         Role::Embedded => embedded::run(start).await,
-        Role::Ledger | Role::Projector | Role::Gateway => {
-            Err(Failure::new(Exit::Usage, "this build runs the role embedded only"))
-        }
+        Role::Ledger => ledger::run(start).await,
+        Role::Projector => projector::run(start).await,
+        Role::Gateway => gateway::run(start).await,
     };
     running.flush().await;
     ended
@@ -72,13 +78,13 @@ impl OpsListener {
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
         let config = settings.limits.http.clone();
-        let router = gateway::ops::router(Arc::clone(board), config.error_docs.clone());
+        let router = ::gateway::ops::router(Arc::clone(board), config.error_docs.clone());
         let serving = tokio::spawn(async move {
             let stop = async {
                 // Told, or nobody is left who could tell.
                 let _gone = stopped.wait_for(|stop| *stop).await;
             };
-            gateway::serve(listener, router, &config, stop).await
+            ::gateway::serve(listener, router, &config, stop).await
         });
         Ok(Self { stop, serving, address })
     }

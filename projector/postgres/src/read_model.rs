@@ -4,9 +4,9 @@
 //! question, and one that has begun keeps its tables until it is answered.
 
 use crate::config::Config;
-use crate::fault::fault;
+use crate::fault::{fault, passes};
 use crate::generation;
-use crate::lease::Lease;
+use crate::lease::{Lease, Pause};
 use crate::live::Standing;
 use crate::server::Server;
 use crate::{scan, snapshot};
@@ -87,9 +87,16 @@ impl ReadModel {
 
     async fn prepared(config: Config, origin: Origin, catalogue: Arc<Catalogue>, anew: bool) -> Result<Self, Error> {
         let server = Server::new(config)?;
-        server
-            .retry(async |server| prepare(server, &origin, anew).await)
-            .await?;
+        let mut pause = Pause::new(Duration::from_millis(100), Duration::from_secs(5));
+        // A loop and not a closure: the future of this function has to be `Send`.
+        while let Err(error) = prepare(&server, &origin, anew).await {
+            if !passes(&error) {
+                return Err(error);
+            }
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(cause, "the read model's database cannot be reached: trying again");
+            pause.wait().await;
+        }
         let model = Self::with(server, origin, catalogue, true);
         model.note_position().await;
         Ok(model)

@@ -4,12 +4,10 @@
 //! What a table's statistics happen to say must not turn a page into a scan.
 
 use crate::config::Config;
-use crate::fault::{fault, passes};
-use crate::lease::Pause;
+use crate::fault::fault;
 use projector::Error;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgConnection};
-use std::time::Duration;
 
 /// A server that is checked after this many seconds of silence, and given up after three times no answer.
 const KEEPALIVE: [(&str, &str); 3] = [
@@ -80,20 +78,5 @@ impl Server {
             // The rows of a batch are looked up one by one, whatever size the tables are believed to have.
             .options([("enable_hashjoin", "off"), ("enable_mergejoin", "off")]);
         options.connect().await.map_err(fault)
-    }
-
-    /// Does `work` again and again while the server cannot be reached.
-    pub(crate) async fn retry<T>(&self, mut work: impl AsyncFnMut(&Self) -> Result<T, Error>) -> Result<T, Error> {
-        let mut pause = Pause::new(Duration::from_millis(100), Duration::from_secs(5));
-        loop {
-            match work(self).await {
-                Err(error) if passes(&error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(cause, "the read model's database cannot be reached: trying again");
-                    pause.wait().await;
-                }
-                outcome => return outcome,
-            }
-        }
     }
 }

@@ -37,6 +37,22 @@ pub fn run(role: Role, settings: &Settings, problems: &mut Vec<Problem>) {
             1,
         );
     }
+    if role == Role::Ledger {
+        checks.at_least("stream.in_flight", settings.stream.in_flight as u64, 1);
+        checks.at_least(
+            "stream.in_flight_bytes",
+            settings.stream.in_flight_bytes as u64,
+            1 << 20,
+        );
+        checks.at_least("limits.commands.requests", settings.limits.commands.requests as u64, 1);
+        checks.at_least("limits.commands.bytes", settings.limits.commands.bytes as u64, 4 << 20);
+    }
+    if role == Role::Ledger && settings.stream.in_flight > 1_024 {
+        checks.wrong(
+            "stream.in_flight",
+            "at most 1,024: so much of a stream's end is compared at a start",
+        );
+    }
     if role == Role::Ledger && !(1..=5).contains(&settings.stream.replicas) {
         checks.wrong("stream.replicas", "1 to 5 copies, an odd number on as many brokers");
     }

@@ -60,7 +60,7 @@ pub struct Peer {
     pub trust_file: Option<PathBuf>,
     /// The log's short name, as `sigil init --slug` set it. Default `audit`.
     pub slug: Option<String>,
-    /// The key that signs this process's commands, made by `sigil gateway key` and enrolled by `sigil gateway enroll`.
+    /// The key that signs this process's commands and reads, as `sigil gateway enroll` wrote it.
     pub command_key_file: Option<PathBuf>,
 }
 
@@ -147,6 +147,12 @@ pub struct Stream {
     pub replicas: u8,
     /// `manual` or `automatic`. Default `manual`.
     pub rebuild: StreamRebuild,
+    /// Records published and not yet acknowledged, at most 1,024. Default 512.
+    pub in_flight: usize,
+    /// Bytes of them. Default 8 MiB.
+    pub in_flight_bytes: usize,
+    /// How long the broker may take to acknowledge a record. Default 5,000.
+    pub ack_timeout_ms: u64,
 }
 
 impl Default for Stream {
@@ -154,6 +160,9 @@ impl Default for Stream {
         Self {
             replicas: 1,
             rebuild: StreamRebuild::Manual,
+            in_flight: 512,
+            in_flight_bytes: 8 << 20,
+            ack_timeout_ms: 5_000,
         }
     }
 }
@@ -307,6 +316,10 @@ pub struct Limits {
     pub http: gateway::Config,
     /// Of the log.
     pub ledger: LedgerLimits,
+    /// Of the commands that a ledger takes from the broker.
+    pub commands: CommandLimits,
+    /// Of the commands that a gateway sends.
+    pub client: ClientLimits,
     /// Pause before a projector tries again. Default 1,000.
     pub apply_retry_ms: u64,
 }
@@ -316,6 +329,8 @@ impl Default for Limits {
         Self {
             http: gateway::Config::default(),
             ledger: LedgerLimits::default(),
+            commands: CommandLimits::default(),
+            client: ClientLimits::default(),
             apply_retry_ms: 1_000,
         }
     }
@@ -348,6 +363,62 @@ impl Default for LedgerLimits {
             cache_bytes: 64 << 20,
             snapshot_every: 16_384,
             max_clock_jump_s: 300,
+        }
+    }
+}
+
+/// Limits of the commands that a ledger takes.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandLimits {
+    /// Requests that are worked on at once; beyond that they are refused as overload. Default 256.
+    pub requests: usize,
+    /// Bytes of requests that are worked on at once. Default 64 MiB.
+    pub bytes: usize,
+    /// Requests that wait for the log to grow. Default 1,024.
+    pub waits: usize,
+    /// How far the clocks of gateways may be off, in seconds. Default 30.
+    pub clock_tolerance_s: u32,
+    /// How long a request may be valid, in seconds. Default 300.
+    pub lifetime_s: u32,
+    /// How long the end of the process waits for commands under way. Default 15,000.
+    pub drain_ms: u64,
+}
+
+impl Default for CommandLimits {
+    fn default() -> Self {
+        Self {
+            requests: 256,
+            bytes: 64 << 20,
+            waits: 1_024,
+            clock_tolerance_s: 30,
+            lifetime_s: 300,
+            drain_ms: 15_000,
+        }
+    }
+}
+
+/// Limits of the commands that a gateway sends.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientLimits {
+    /// Append requests that are on their way at once; more records wait and share the next one. Default 8.
+    pub in_flight: usize,
+    /// Records of one append request at most. Default 64.
+    pub request_records: usize,
+    /// Bytes of records that wait or are on their way. Default 64 MiB.
+    pub queue_bytes: usize,
+    /// How long a record waits for room before it is refused. Default 5,000.
+    pub queue_wait_ms: u64,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            in_flight: 8,
+            request_records: 64,
+            queue_bytes: 64 << 20,
+            queue_wait_ms: 5_000,
         }
     }
 }

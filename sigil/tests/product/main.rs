@@ -13,6 +13,8 @@ mod crash;
 mod http;
 mod lifecycle;
 mod log;
+mod roles;
 mod sample_logs;
 mod server;
 mod service;
+mod system;
