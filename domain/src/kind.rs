@@ -4,7 +4,8 @@
 //! sealed member is a commitment. A kind that is not in the catalogue is refused.
 
 use crate::payload::{
-    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, Payload, TenantCreated,
+    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, Payload,
+    TenantCreated,
 };
 use crate::validate::Validator;
 use record::intake::EVIDENCE;
@@ -39,6 +40,7 @@ fn builtin() -> Vec<KindSpec> {
     use Space::{System, User};
     vec![
         spec::<Genesis>("ledger.genesis", 1, System, true),
+        spec::<LedgerRecovered>("ledger.recovered", 1, System, true),
         spec::<KeyRotated>("key.rotated", 1, System, true),
         spec::<TenantCreated>("tenant.created", 1, System, true),
         spec::<GatewayEnrolled>("gateway.enrolled", 1, System, true),

@@ -8,6 +8,7 @@ pub mod gateway_enrolled;
 pub mod gateway_revoked;
 pub mod genesis;
 pub mod key_rotated;
+pub mod ledger_recovered;
 pub mod tenant_created;
 
 pub use audit_event::{AuditEvent, Outcome};
@@ -16,6 +17,7 @@ pub use gateway_enrolled::{GatewayEnrolled, GatewayRole};
 pub use gateway_revoked::GatewayRevoked;
 pub use genesis::Genesis;
 pub use key_rotated::KeyRotated;
+pub use ledger_recovered::LedgerRecovered;
 pub use tenant_created::TenantCreated;
 
 use record::{Code, Fault};

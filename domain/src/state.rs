@@ -13,7 +13,7 @@ pub use gateways::{Gateway, Gateways};
 pub use keys::Keys;
 pub use snapshot::Unreadable;
 
-use crate::payload::{GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, TenantCreated};
+use crate::payload::{GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, TenantCreated};
 use record::{Hash, Kind, Origin, Record, Tenant, Timestamp};
 use serde_json::Value;
 
@@ -39,6 +39,8 @@ pub enum Body {
     Genesis(Genesis),
     /// `key.rotated`.
     KeyRotated(KeyRotated),
+    /// `ledger.recovered`.
+    Recovered(LedgerRecovered),
     /// `tenant.created`.
     TenantCreated(TenantCreated),
     /// `gateway.enrolled`.
@@ -102,6 +104,9 @@ pub enum Denial {
     /// A rotation lies on the ledger's own chain, where every verifier looks for it.
     #[error("a key rotation belongs to the ledger's own tenant")]
     RotationMisplaced,
+    /// A recovery lies on the ledger's own chain, right behind what was recovered.
+    #[error("a recovery is written on the ledger's own tenant, at the end of what was recovered")]
+    RecoveryMisplaced,
     /// The rotation replaces a key that is not the current one.
     #[error("the rotation does not start from the current key")]
     RotationStale,
@@ -124,12 +129,13 @@ pub enum Denial {
 
 impl Denial {
     /// Every denial.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::GenesisMisplaced,
         Self::TenantUnknown,
         Self::TenantExists,
         Self::SystemSpaceProtected,
         Self::RotationMisplaced,
+        Self::RecoveryMisplaced,
         Self::RotationStale,
         Self::RotationUnproven,
         Self::GatewayMisplaced,
@@ -153,6 +159,7 @@ impl Denial {
             Self::TenantExists => "ALREADY_EXISTS",
             Self::SystemSpaceProtected => "SYSTEM_SPACE_PROTECTED",
             Self::RotationMisplaced => "ROTATION_MISPLACED",
+            Self::RecoveryMisplaced => "RECOVERY_MISPLACED",
             Self::RotationStale => "ROTATION_STALE",
             Self::RotationUnproven => "ROTATION_UNPROVEN",
             Self::GatewayMisplaced => "GATEWAY_MISPLACED",
@@ -172,6 +179,7 @@ impl Body {
         Ok(match (kind.as_str(), schema_version) {
             ("ledger.genesis", 1) => Self::Genesis(serde_json::from_value(payload.clone())?),
             ("key.rotated", 1) => Self::KeyRotated(serde_json::from_value(payload.clone())?),
+            ("ledger.recovered", 1) => Self::Recovered(serde_json::from_value(payload.clone())?),
             ("tenant.created", 1) => Self::TenantCreated(serde_json::from_value(payload.clone())?),
             ("gateway.enrolled", 1) => Self::GatewayEnrolled(serde_json::from_value(payload.clone())?),
             ("gateway.revoked", 1) => Self::GatewayRevoked(serde_json::from_value(payload.clone())?),
@@ -224,6 +232,9 @@ impl State {
             }
             (Body::TenantCreated(_), Some(_)) => Ok(()),
             (_, Some(_)) if !known => Err(Denial::TenantUnknown),
+            (Body::Recovered(recovered), Some(_)) if !command.tenant.is_ledger() || recovered.to != self.size => {
+                Err(Denial::RecoveryMisplaced)
+            }
             (Body::KeyRotated(_), Some(_)) if !command.tenant.is_ledger() => Err(Denial::RotationMisplaced),
             (Body::KeyRotated(rotated), Some(keys)) => keys.check_rotation(&self.log, rotated).map(drop),
             (Body::GatewayEnrolled(_) | Body::GatewayRevoked(_), Some(_)) if !command.tenant.is_ledger() => {
@@ -231,7 +242,7 @@ impl State {
             }
             (Body::GatewayEnrolled(enrolled), Some(keys)) => self.gateways.check_enrolment(keys, enrolled).map(drop),
             (Body::GatewayRevoked(revoked), Some(_)) => self.gateways.check_revocation(revoked),
-            (Body::Plain, Some(_)) => Ok(()),
+            (Body::Recovered(_) | Body::Plain, Some(_)) => Ok(()),
         }
     }
 

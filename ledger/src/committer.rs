@@ -18,6 +18,7 @@ use crate::probe::Step;
 use crate::recent::Entry;
 use crate::sequencer::{Batch, Verdict};
 use crate::signer::{Signed, SignedBatch};
+use crate::standing::GUARD_MICROS;
 use crate::store::name;
 use crate::timelines::Timelines;
 use fjall::OwnedWriteBatch;
@@ -30,8 +31,6 @@ use tlog::{Edge, FullTile};
 
 /// How long the newest HEAD slot may stay unsynced.
 const HEAD_SYNC: Duration = Duration::from_secs(1);
-/// How long an idempotency key makes a retry safe.
-const GUARD_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 /// The committer's own state: nobody else may touch it.
 pub(crate) struct Committer {

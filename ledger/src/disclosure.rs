@@ -35,7 +35,9 @@ pub(crate) enum Found {
     Opening(Opening),
     /// One of the scope keys is missing, without an erasure record.
     KeyLost,
-    /// There is nothing, or it does not decrypt.
+    /// The value is missing, without an erasure record.
+    Absent,
+    /// It does not decrypt, or is no opening.
     Damaged,
 }
 
@@ -61,25 +63,20 @@ pub(crate) fn read(
     let cipher = cipher(&preparer.log, &keys);
     let one = |pointer: String| {
         let found = read_one(&preparer.index, store, &cipher, record, &pointer)?;
-        Ok((pointer, found.map_or(Found::Damaged, Found::Opening)))
+        Ok((pointer, found))
     };
     pointers.into_iter().map(one).collect()
 }
 
-fn read_one(
-    index: &Index,
-    store: &Store,
-    cipher: &Cipher,
-    record: &Record,
-    pointer: &str,
-) -> Result<Option<Opening>, Error> {
+fn read_one(index: &Index, store: &Store, cipher: &Cipher, record: &Record, pointer: &str) -> Result<Found, Error> {
     let key = index.disclosure(&record.tenant, &record.id, pointer);
     let Some(sealed) = store.disclosures.get(key)? else {
-        return Ok(None);
+        return Ok(Found::Absent);
     };
     let clear = cipher.open(KEYSPACE, &key, &sealed).map(Zeroizing::new);
     let opening = clear.and_then(|clear| Opening::from_json(&json::parse(&clear).ok()?).ok());
-    Ok(opening.filter(|opening| opening.pointer == pointer))
+    let opening = opening.filter(|opening| opening.pointer == pointer);
+    Ok(opening.map_or(Found::Damaged, Found::Opening))
 }
 
 /// Where a stored record has commitments.

@@ -18,6 +18,7 @@ use crate::recent::Recent;
 use crate::recovery::{Decoder, Recovered, recover};
 use crate::scopes::Scopes;
 use crate::sequencer::Sequencer;
+use crate::standing::Standing;
 use crate::store::Store;
 use crate::timelines::Timelines;
 use crate::{Error, signer, store};
@@ -111,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) preparer: Arc<Preparer>,
     pub(crate) store: Store,
+    pub(crate) standing: Standing,
     pub(crate) recent: Recent,
     blocks: Blocks,
     pub(crate) probe: Probe,
@@ -183,6 +185,7 @@ impl Engine {
         committed.send_replace(state.size());
         let access = Access::of(&state, |key| keyring.secrets.signing_key(key)).map(Arc::new);
         let shared = Arc::new(Shared {
+            standing: Standing::read(&store)?,
             recent: Recent::default(),
             blocks: Blocks::default(),
             data_key_uses: AtomicU64::new(uses),

@@ -33,6 +33,9 @@ pub enum Error {
     /// There is something in the directory already.
     #[error("{0} exists already: a log is created in a directory of its own")]
     Exists(PathBuf),
+    /// A restore was interrupted here.
+    #[error("{0} holds an unfinished restore, not a log: run `sigil restore` again")]
+    Unfinished(PathBuf),
     /// The key file is missing, has open permissions, or is malformed.
     #[error("the key {path} cannot be used: {detail}")]
     Key {
@@ -70,6 +73,17 @@ pub enum Error {
         /// What does not fit.
         detail: String,
     },
+    /// A backup, or a part of it, is not what was written.
+    #[error("backup: {part}: {detail}")]
+    Backup {
+        /// The part.
+        part: String,
+        /// What does not fit.
+        detail: String,
+    },
+    /// Whoever asked for the work does not want it any more.
+    #[error("cancelled")]
+    Cancelled,
     /// The operating system gave no randomness.
     #[error("the operating system gives no randomness")]
     Entropy,
@@ -89,11 +103,18 @@ impl Error {
         }
     }
 
+    pub(crate) fn backup(part: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Backup {
+            part: part.into(),
+            detail: detail.into(),
+        }
+    }
+
     /// What failed, for a client: with its cause, without paths of this machine.
     pub(crate) fn reason(&self) -> String {
         match self {
             Self::Io { action, source, .. } => format!("{action}: {source}"),
-            Self::InUse { .. } | Self::Absent(_) | Self::Exists(_) | Self::Key { .. } => {
+            Self::InUse { .. } | Self::Absent(_) | Self::Exists(_) | Self::Unfinished(_) | Self::Key { .. } => {
                 "the log cannot be opened again: the ledger's own log says why".to_owned()
             }
             other => other.to_string(),
@@ -103,7 +124,10 @@ impl Error {
     /// Whether the bytes on disk are at fault, so that a check of them has failed.
     #[must_use]
     pub const fn is_damage(&self) -> bool {
-        matches!(self, Self::LogBehind { .. } | Self::Corrupt { .. } | Self::WrongKey)
+        matches!(
+            self,
+            Self::LogBehind { .. } | Self::Corrupt { .. } | Self::Backup { .. } | Self::WrongKey
+        )
     }
 }
 

@@ -16,6 +16,7 @@ use crate::keyring::Keyring;
 use crate::lock::DirectoryLock;
 use crate::prepare::{Prepared, Preparer};
 use crate::probe::Probe;
+use crate::restore::marker;
 use crate::{Error, KeySource, disclosure, recovery};
 pub(crate) use command::{Asked, Turn, Turns};
 use domain::Catalogue;
@@ -146,10 +147,21 @@ impl Handle {
     }
 
     pub(crate) fn open_with(config: Config, clock: Arc<dyn Clock>, probe: Probe) -> Result<Self, Error> {
+        marker::refuse(&config.data_dir)?;
         if !config.keyring_path().exists() {
             return Err(Error::Absent(config.data_dir));
         }
         let lock = DirectoryLock::acquire(&config.data_dir)?;
+        Self::open_locked(config, clock, probe, lock)
+    }
+
+    /// Opens the log in a directory that is locked already.
+    pub(crate) fn open_locked(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        probe: Probe,
+        lock: DirectoryLock,
+    ) -> Result<Self, Error> {
         let keyring = Keyring::open(&config.keyring_path(), &config.key)?;
         let (log, index) = (keyring.log.clone(), keyring.index());
         let preparer = Arc::new(Preparer {
@@ -189,6 +201,12 @@ impl Handle {
     #[must_use]
     pub fn origin(&self) -> &record::Origin {
         &self.inner.preparer.log
+    }
+
+    /// The log's directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.inner.config.data_dir
     }
 
     /// A key for another purpose, derived from the log's index key; the same at every start.

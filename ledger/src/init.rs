@@ -8,6 +8,7 @@ use crate::keyring::{Keyring, Secrets};
 use crate::scopes::Scopes;
 use crate::store::{FORMAT, Store, name};
 use crate::{Error, keyring};
+use domain::payload::genesis::Predecessor;
 use domain::payload::{Genesis, TenantCreated};
 use ed25519_dalek::SigningKey;
 use ledger_client::Receipt;
@@ -51,6 +52,18 @@ pub struct Created {
 /// [`Error::Exists`] when there is anything in the way, or an I/O error. What was created before an error is left for
 /// inspection.
 pub async fn create(init: Init) -> Result<Created, Error> {
+    create_behind(init, None).await
+}
+
+/// Creates a log that continues another one, which was closed after a loss: its genesis names where that one ends.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_successor(init: Init, predecessor: Predecessor) -> Result<Created, Error> {
+    create_behind(init, Some(predecessor)).await
+}
+
+async fn create_behind(init: Init, predecessor: Option<Predecessor>) -> Result<Created, Error> {
     let dir = &init.config.data_dir;
     if dir.exists() && fs::read_dir(dir).map_err(Error::io("read", dir))?.next().is_some() {
         return Err(Error::Exists(dir.clone()));
@@ -70,7 +83,7 @@ pub async fn create(init: Init) -> Result<Created, Error> {
         record_key: record_key.to_base64(),
         checkpoint_key: checkpoint_key.to_base64(),
         root_key: PublicKey::from(root.verifying_key()).to_base64(),
-        predecessor: None,
+        predecessor,
     };
     let receipt = own(&handle, Tenant::ledger(), "ledger.genesis", &genesis).await?;
     for tenant in &init.tenants {

@@ -11,6 +11,7 @@ use crate::handle::Config;
 use crate::keyring::Keyring;
 use crate::prepare::Preparer;
 use crate::recovery::{self, Decoder};
+use crate::restore::marker;
 use crate::scopes::Scopes;
 use crate::store::{Store, block_key, guarded, name};
 use crate::{Error, framing, head, journal, manifest};
@@ -48,7 +49,9 @@ pub enum Sealed {
     Opens,
     /// Its scope key is missing, without an erasure record.
     KeyLost,
-    /// It is missing, does not decrypt, or does not open its commitment.
+    /// The value is missing, without an erasure record.
+    Absent,
+    /// It does not decrypt, or does not open its commitment.
     Damaged,
 }
 
@@ -58,14 +61,22 @@ impl Inspection {
     /// # Errors
     /// As opening a log; [`Error::LogBehind`] when the store ends before HEAD.
     pub fn open(config: &Config, scratch: &Path) -> Result<Self, Error> {
-        guarded(|| Self::open_shadow(config, scratch))
+        guarded(|| {
+            marker::refuse(&config.data_dir)?;
+            if !config.keyring_path().exists() {
+                return Err(Error::Absent(config.data_dir.clone()));
+            }
+            let lock = lock_shared(&config.data_dir)?;
+            Self::open_shadow(config, scratch, lock)
+        })
     }
 
-    fn open_shadow(config: &Config, scratch: &Path) -> Result<Self, Error> {
-        if !config.keyring_path().exists() {
-            return Err(Error::Absent(config.data_dir.clone()));
-        }
-        let lock = lock_shared(&config.data_dir)?;
+    /// Opens a directory that this process has locked for writing, whatever marks it has.
+    pub(crate) fn open_owned(config: &Config, scratch: &Path) -> Result<Self, Error> {
+        guarded(|| Self::open_shadow(config, scratch, None))
+    }
+
+    fn open_shadow(config: &Config, scratch: &Path, lock: Option<File>) -> Result<Self, Error> {
         let keyring = Keyring::open(&config.keyring_path(), &config.key)?;
         let (ciphers, index, log) = (keyring.ciphers(), keyring.index(), keyring.log);
         let head = head::read(&config.head_path())?
@@ -151,6 +162,14 @@ impl Inspection {
             head: (self.head.size, self.head.hash),
             tip: self.tip.map(|tip| (tip.size, tip.hash, tip.root)),
         }
+    }
+
+    /// Whether the log was closed for good, so that another one may continue it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn is_closed(&self) -> Result<bool, Error> {
+        guarded(|| Ok(self.store.meta(name::CLOSED)?.is_some()))
     }
 
     /// All blocks in order, each with its first offset. A block that does not decrypt is an error that names its offset,
@@ -275,6 +294,7 @@ impl Inspection {
         let opening = match found {
             Found::Opening(opening) => opening,
             Found::KeyLost => return (pointer, Sealed::KeyLost),
+            Found::Absent => return (pointer, Sealed::Absent),
             Found::Damaged => return (pointer, Sealed::Damaged),
         };
         let member = match pointer.strip_prefix("/payload") {
@@ -294,7 +314,7 @@ fn unreadable(keyspace: &str, last: Option<u64>, error: &fjall::Error) -> Error 
 
 /// Keeps a ledger from opening the directory meanwhile; `None` where nothing was ever locked.
 fn lock_shared(dir: &Path) -> Result<Option<File>, Error> {
-    let path = dir.join("LOCK");
+    let path = dir.join(crate::lock::FILE);
     let Ok(file) = File::open(&path) else { return Ok(None) };
     match file.try_lock_shared() {
         Ok(()) => Ok(Some(file)),

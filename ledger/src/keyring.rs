@@ -38,26 +38,36 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// Writes the keyring of a new log.
     pub(crate) fn create(path: &Path, log: &Origin, source: &KeySource, secrets: Secrets) -> Result<Self, Error> {
+        let keyring = Self::unsaved(path, log, source, secrets)?;
+        keyring.store()?;
+        Ok(keyring)
+    }
+
+    /// A keyring of these secrets that is not on the disk yet.
+    pub(crate) fn unsaved(path: &Path, log: &Origin, source: &KeySource, secrets: Secrets) -> Result<Self, Error> {
         let kdf = if source.is_passphrase() {
             Some(Kdf::fresh()?)
         } else {
             None
         };
         let kek = source.load(kdf.as_ref())?;
-        let keyring = Self {
+        Ok(Self {
             path: path.to_owned(),
             log: log.clone(),
             kek,
             kdf,
             secrets,
-        };
-        keyring.store()?;
-        Ok(keyring)
+        })
     }
 
     /// Opens the keyring with the key of `source`.
     pub(crate) fn open(path: &Path, source: &KeySource) -> Result<Self, Error> {
         let bytes = fs::read(path).map_err(Error::io("read", path))?;
+        Self::decode(&bytes, path, source)
+    }
+
+    /// Reads a keyring file's bytes; [`Keyring::store`] will write to `path`.
+    pub(crate) fn decode(bytes: &[u8], path: &Path, source: &KeySource) -> Result<Self, Error> {
         let damaged = || Error::corrupt("keyring", "the file is not a keyring: restore it from a backup");
         let text = bytes.strip_suffix(b"\n").ok_or_else(damaged)?;
         let value = json::parse(text).map_err(|_| damaged())?;

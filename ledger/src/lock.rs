@@ -5,6 +5,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
+/// The lock's file in a data directory.
+pub(crate) const FILE: &str = "LOCK";
+
 /// The lock; dropping it frees the directory, and so does the end of the process, however it ends.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
@@ -13,7 +16,7 @@ pub(crate) struct DirectoryLock {
 
 impl DirectoryLock {
     pub(crate) fn acquire(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join("LOCK");
+        let path = dir.join(FILE);
         let open = OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -21,6 +21,8 @@ pub(crate) struct Prepared {
     pub(crate) authority: Authority,
     pub(crate) id_key: Key,
     pub(crate) guard_key: Option<Key>,
+    /// A retry is safe through the guard only: the caller did not make the id.
+    pub(crate) needs_guard: bool,
     /// Whole chain, kind, then the links with a timeline, in order.
     pub(crate) timeline_keys: Vec<Key>,
     /// Erasure scopes, sorted; empty when nothing is sealed.
@@ -61,6 +63,7 @@ impl Preparer {
         Ok(Prepared {
             id_key: self.index.id(draft.tenant(), draft.id()),
             guard_key: guard.map(|guard| self.index.guard(draft.tenant(), &guard.caller, &guard.key)),
+            needs_guard: guard.is_some_and(|guard| !guard.own_id),
             timeline_keys: self.timeline_keys(&draft),
             scopes: if draft.openings().is_empty() {
                 Vec::new()

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 /// The value of a slot is a cipher's output: epoch, nonce, and 48 bytes.
 const VALUE: usize = 4 + 12 + 48;
-const SLOT: usize = 32 + 8 + VALUE;
+pub(crate) const SLOT: usize = 32 + 8 + VALUE;
 
 /// The scope keys of an open log.
 pub(crate) struct Scopes {
@@ -73,6 +73,13 @@ impl Scopes {
         Ok(scopes)
     }
 
+    /// All slots as they are on the disk. Half a slot at the end was never used.
+    pub(crate) fn slots(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = std::fs::read(&self.path).map_err(Error::io("read", &self.path))?;
+        bytes.truncate(bytes.len() - bytes.len() % SLOT);
+        Ok(bytes)
+    }
+
     /// Numbers of slots that hold neither a key nor zeros.
     pub(crate) fn damaged(&self) -> &[u64] {
         &self.damaged
@@ -123,6 +130,17 @@ fn place(scope: &Key, offset: u64) -> [u8; 40] {
         .zip(scope.iter().chain(&offset.to_be_bytes()))
         .for_each(|(to, from)| *to = *from);
     place
+}
+
+/// Whether a slot holds a key under one of these ciphers.
+pub(crate) fn reads(slot: &[u8], ciphers: &[Cipher]) -> bool {
+    decode(slot, ciphers).is_some()
+}
+
+/// The offset that created a slot's key.
+pub(crate) fn created_at(slot: &[u8]) -> u64 {
+    let offset = slot.get(32..).and_then(|rest| rest.first_chunk::<8>());
+    offset.map_or(0, |offset| u64::from_be_bytes(*offset))
 }
 
 fn decode(slot: &[u8], ciphers: &[Cipher]) -> Option<(Key, Zeroizing<[u8; 32]>)> {

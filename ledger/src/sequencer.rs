@@ -173,7 +173,11 @@ impl Sequencer {
 
     fn sequence(&mut self, prepared: Prepared, ts: Timestamp, batch: &mut Batch) -> Verdict {
         match self.existing(&prepared, ts) {
-            Ok(None) => {}
+            Ok(None) => {
+                if let Err(refusal) = self.shared.standing.admit(&prepared, ts) {
+                    return failed(refusal);
+                }
+            }
             Ok(Some((offset, by_guard))) => {
                 let draft = Box::new(prepared.draft);
                 return Verdict::Decided(Outcome::Existing {
@@ -281,7 +285,7 @@ impl Sequencer {
             Body::Genesis(_) | Body::KeyRotated(_) | Body::GatewayEnrolled(_) | Body::GatewayRevoked(_) => {
                 Access::of(&self.state, |key| self.shared.signing_key(key)).map(Arc::new)
             }
-            Body::TenantCreated(_) | Body::Plain => None,
+            Body::Recovered(_) | Body::TenantCreated(_) | Body::Plain => None,
         }
     }
 

@@ -6,7 +6,9 @@
 use crate::Error;
 use crate::index::Key;
 use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Snapshot,
+};
 use std::path::Path;
 use tlog::TileId;
 
@@ -33,6 +35,10 @@ pub(crate) mod name {
     pub(crate) const TIP: &str = "tip";
     /// Values that the current data key has encrypted: `u64 BE`.
     pub(crate) const USES: &str = "data-key-uses";
+    /// When the log was restored from a copy that may lack guards: `i64 BE` microseconds.
+    pub(crate) const RESTORED: &str = "restored";
+    /// Present when the log was closed for good.
+    pub(crate) const CLOSED: &str = "closed";
     /// Version of the formats in the store: `u64 BE`.
     pub(crate) const FORMAT: &str = "format";
 }
@@ -75,6 +81,19 @@ impl Store {
         self.db.batch().durability(Some(PersistMode::SyncAll))
     }
 
+    /// A batch that is durable only after [`Store::flush`]: for a store that nobody relies on yet.
+    pub(crate) fn bulk_batch(&self) -> OwnedWriteBatch {
+        self.db.batch()
+    }
+
+    /// The store as of its last commit, whatever is written meanwhile.
+    pub(crate) fn view(&self) -> View {
+        View {
+            snapshot: self.db.snapshot(),
+            store: self.clone(),
+        }
+    }
+
     /// The block that holds `offset` or the last one before it, with its first offset.
     pub(crate) fn block_at(&self, offset: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
         let Some(guard) = self.log.range(..=offset.to_be_bytes()).next_back() else {
@@ -108,6 +127,52 @@ impl Store {
     pub(crate) fn flush(&self) -> Result<(), Error> {
         Ok(self.db.persist(PersistMode::SyncAll)?)
     }
+}
+
+/// One state of the store: a batch is in it as a whole or not at all.
+pub(crate) struct View {
+    snapshot: Snapshot,
+    store: Store,
+}
+
+impl View {
+    /// All blocks, in order.
+    pub(crate) fn log(&self) -> impl Iterator<Item = Pair> {
+        self.pairs(&self.store.log)
+    }
+
+    /// All encrypted salts and values.
+    pub(crate) fn disclosures(&self) -> impl Iterator<Item = Pair> {
+        self.pairs(&self.store.disclosures)
+    }
+
+    /// All guards.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = Pair> {
+        self.pairs(&self.store.guards)
+    }
+
+    /// A value of `meta`.
+    pub(crate) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.snapshot.get(&self.store.meta, name)?.map(|value| value.to_vec()))
+    }
+
+    fn pairs(&self, keyspace: &Keyspace) -> impl Iterator<Item = Pair> + use<> {
+        let pair = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            Ok((key.to_vec(), value.to_vec()))
+        };
+        self.snapshot.iter(keyspace).map(pair)
+    }
+}
+
+/// Key and value of an entry.
+type Pair = Result<(Vec<u8>, Vec<u8>), Error>;
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    std::fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(Error::io("sync", dir))
 }
 
 /// Runs what reads the store's files: fjall takes some damaged ones for its own mistake and panics.

@@ -59,6 +59,10 @@ pub enum Verb {
     /// Look at the log's stream on the broker, or agree to a new one.
     #[command(subcommand)]
     Stream(StreamVerb),
+    /// Copy a log to a directory, while it runs or while nobody has it open.
+    Backup(Backup),
+    /// Make a log from a backup, from copies of its records, or from both.
+    Restore(Restore),
     /// Look for what is wrong with a log's files, and say what to do.
     Doctor(Doctor),
     /// Print a completion script for a shell.
@@ -223,6 +227,12 @@ pub struct Init {
     /// A tenant that begins with the log; may be repeated.
     #[arg(long = "tenant", default_value = "default")]
     pub tenants: Vec<String>,
+    /// The directory of a closed log that the new one continues; SIGIL_KEY and the like open both.
+    #[arg(long, value_name = "DIR")]
+    pub predecessor: Option<PathBuf>,
+    /// The key file of the closed log [default: its directory's name with `.key`].
+    #[arg(long, value_name = "FILE", requires = "predecessor")]
+    pub predecessor_key_file: Option<PathBuf>,
     /// Where to write the trust file [default: the data directory's name with `.trust`].
     #[arg(long)]
     pub trust_file: Option<PathBuf>,
@@ -437,6 +447,64 @@ pub enum GatewayVerb {
         #[command(flatten)]
         log: LogArgs,
     },
+}
+
+/// `sigil backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// The directory of the backup; it must not exist, or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// A file for the scope keys, outside the backup, to be deleted in time; without it no sealed value can be opened
+    /// after a restore.
+    #[arg(long, value_name = "FILE")]
+    pub scopes_to: Option<PathBuf>,
+    /// Days after which the file of the scope keys has to be deleted.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub scope_days: u32,
+}
+
+/// `sigil restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// The backup.
+    #[arg(long, alias = "backup", value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// The copy of the scope keys; without it no sealed value can be opened.
+    #[arg(long, value_name = "FILE")]
+    pub scopes: Option<PathBuf>,
+    /// Take a copy of the scope keys that should have been deleted by now.
+    #[arg(long, requires = "scopes")]
+    pub expired_scopes: bool,
+    /// The trust file that the restored log has to be the log of.
+    #[arg(long, env = "SIGIL_TRUST")]
+    pub trust: Option<PathBuf>,
+    /// What is left of the lost log's directory: its HEAD says how far the log had come, its keyring can sign.
+    #[arg(long, value_name = "DIR")]
+    pub lost: Option<PathBuf>,
+    /// A file of records that somebody has kept, one a line: the restored log must have them. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub known: Vec<PathBuf>,
+    /// A file of records, one a line, to be restored behind those of the backup. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub copies: Vec<PathBuf>,
+    /// Keep what there is for reading, and never continue it: for a log whose last records are lost.
+    #[arg(long)]
+    pub close: bool,
+    /// The lost log's origin, where neither a backup nor a keyring names it.
+    #[arg(long = "log", value_name = "ORIGIN")]
+    pub origin: Option<String>,
+}
+
+impl Restore {
+    /// Whether records are restored that no backup vouches for.
+    pub const fn has_copies(&self) -> bool {
+        !self.copies.is_empty()
+    }
 }
 
 /// `sigil doctor`.

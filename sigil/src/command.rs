@@ -1,5 +1,6 @@
 //! One file per verb. A command gets its arguments and the output, and gives an exit code or a failure.
 
+mod backup;
 mod completion;
 mod config;
 mod demo;
@@ -11,6 +12,7 @@ mod init;
 mod key;
 mod projection;
 mod record;
+mod restore;
 mod role;
 pub mod serve;
 mod stream;
@@ -39,6 +41,8 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Key(verb) => key::run(verb, output).await,
         Verb::Gateway(verb) => gateway::run(verb, output).await,
         Verb::Stream(verb) => stream::run(verb, output).await,
+        Verb::Backup(args) => backup::run(args, output).await,
+        Verb::Restore(args) => restore::run(args, output).await,
         Verb::Doctor(args) => doctor::run(args, output).await,
         Verb::Completion { shell } => completion::run(shell),
         Verb::Contracts { out } => contract::write(&out),

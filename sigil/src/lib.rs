@@ -6,6 +6,7 @@ mod cli;
 mod command;
 pub mod config;
 mod contract;
+mod control;
 pub mod embedded;
 mod exit;
 mod feed;

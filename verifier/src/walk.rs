@@ -217,6 +217,9 @@ impl<'a> Walk<'a> {
             Body::TenantCreated(_) if !begins => "the tenant exists already",
             Body::TenantCreated(_) => return,
             _ if begins => "a tenant's chain begins with tenant.created",
+            Body::Recovered(recovered) if !tenant.is_ledger() || recovered.to != offset => {
+                "a recovery stands on the ledger's own chain, right behind what was recovered"
+            }
             _ if tenant.is_ledger() && !said.ledger_authored => "the ledger's own tenant holds the ledger's own kinds",
             _ => return,
         };

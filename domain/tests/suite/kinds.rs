@@ -2,7 +2,8 @@
 
 use crate::samples::{payloads, public};
 use domain::payload::{
-    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, Outcome, TenantCreated,
+    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, Outcome,
+    TenantCreated,
 };
 use domain::{Catalogue, KindSpec};
 use record::{Code, Fault, Kind, Space};
@@ -79,6 +80,7 @@ fn the_catalogue_lists_these_kinds() {
         ("gateway.revoked", 1, Space::System, true, evidence.clone()),
         ("key.rotated", 1, Space::System, true, evidence.clone()),
         ("ledger.genesis", 1, Space::System, true, evidence.clone()),
+        ("ledger.recovered", 1, Space::System, true, evidence.clone()),
         ("tenant.created", 1, Space::System, true, evidence),
     ];
     assert_eq!(all, expected);
@@ -118,6 +120,9 @@ fn a_whole_payload_passes_and_reads_as_its_type() {
         let back = match kind {
             "ledger.genesis" => serde_json::to_value(serde_json::from_value::<Genesis>(payload.clone()).unwrap()),
             "key.rotated" => serde_json::to_value(serde_json::from_value::<KeyRotated>(payload.clone()).unwrap()),
+            "ledger.recovered" => {
+                serde_json::to_value(serde_json::from_value::<LedgerRecovered>(payload.clone()).unwrap())
+            }
             "tenant.created" => serde_json::to_value(serde_json::from_value::<TenantCreated>(payload.clone()).unwrap()),
             "gateway.enrolled" => {
                 serde_json::to_value(serde_json::from_value::<GatewayEnrolled>(payload.clone()).unwrap())
@@ -508,4 +513,16 @@ fn schemas_are_closed_documented_and_without_null() {
             }
         }
     }
+}
+
+#[test]
+fn a_recovery_has_a_range_and_counts() {
+    let kind = "ledger.recovered";
+    for member in ["from", "to", "disclosures_lost"] {
+        for wrong in [json!(-1), json!(1.5), json!("1"), json!(null)] {
+            assert_refused(kind, &with(kind, member, wrong), &format!("/payload/{member}"));
+        }
+    }
+    assert_refused(kind, &with(kind, "from", json!(8)), "/payload/from");
+    assert_faults(&spec(kind).check_intake(&with(kind, "from", json!(7))), &[]);
 }

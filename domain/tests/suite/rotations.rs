@@ -2,7 +2,7 @@
 
 use crate::samples::{CHECKPOINT, RECORD, ROOT, created, genesis, log, public, rotated, tenant};
 use domain::payload::key_rotated::KeyRole;
-use domain::payload::{Genesis, KeyRotated};
+use domain::payload::{Genesis, KeyRotated, LedgerRecovered};
 use domain::state::{Authority, Body, Fact};
 use domain::{Command, Denial, State};
 use record::{Hash, Origin, Tenant, Timestamp};
@@ -288,6 +288,29 @@ fn the_fold_believes_no_rotation_that_decide_would_refuse() {
 }
 
 #[test]
+fn a_recovery_stands_right_behind_what_was_recovered() {
+    let (state, ledger) = (begun(), Tenant::ledger());
+    let recovered = |to| {
+        Body::Recovered(LedgerRecovered {
+            from: 0,
+            to,
+            disclosures_lost: 0,
+        })
+    };
+    assert_eq!(decide(&state, &ledger, &recovered(state.size())), Ok(()));
+    for wrong in [state.size() - 1, state.size() + 1] {
+        assert_eq!(
+            decide(&state, &ledger, &recovered(wrong)),
+            Err(Denial::RecoveryMisplaced)
+        );
+    }
+    assert_eq!(
+        decide(&state, &tenant("acme"), &recovered(state.size())),
+        Err(Denial::RecoveryMisplaced)
+    );
+}
+
+#[test]
 fn denials_have_codes_of_their_own() {
     let all = [
         Denial::GenesisMisplaced,
@@ -295,6 +318,7 @@ fn denials_have_codes_of_their_own() {
         Denial::TenantExists,
         Denial::SystemSpaceProtected,
         Denial::RotationMisplaced,
+        Denial::RecoveryMisplaced,
         Denial::RotationStale,
         Denial::RotationUnproven,
     ];

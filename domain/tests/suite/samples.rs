@@ -89,6 +89,7 @@ pub fn payloads() -> Vec<(&'static str, Value)> {
             "key.rotated",
             serde_json::to_value(rotated(KeyRole::Record, RECORD, 4, 4, ROOT)).unwrap(),
         ),
+        ("ledger.recovered", json!({"from": 3, "to": 7, "disclosures_lost": 2})),
         ("tenant.created", serde_json::to_value(created("acme")).unwrap()),
         (
             "gateway.enrolled",

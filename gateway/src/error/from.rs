@@ -53,6 +53,8 @@ impl From<Error> for Problem {
             Error::IdConflict { .. } => Code::IdConflict,
             Error::IdempotencyConflict { .. } => Code::IdempotencyConflict,
             Error::CommandRefused(_) => Code::CommandRefused,
+            Error::OwnIdRequired { .. } => Code::OwnIdRequired,
+            Error::Closed => Code::LogClosed,
             Error::Overloaded => Code::Overloaded,
             Error::ClockJumped { .. } => Code::ClockJumped,
             Error::Unavailable { .. } => Code::LedgerUnavailable,

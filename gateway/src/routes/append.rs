@@ -64,8 +64,10 @@ pub(crate) async fn append(
 
 async fn one(shared: &Shared, context: &Context, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Problem> {
     let caller = context.caller()?;
-    let record = intake::settle(Intake::parse(bytes)?, caller, tenancy::named(headers)?)?;
-    let receipt = write(shared, context, headers, record).await?;
+    let intake = Intake::parse(bytes)?;
+    let own_id = intake.id.is_some();
+    let record = intake::settle(intake, caller, tenancy::named(headers)?)?;
+    let receipt = write(shared, context, headers, record, own_id).await?;
     let returned = prefer::returned(headers);
     let mut out = Vec::with_capacity(receipt.committed.bytes.len() + 128);
     out.push(b'{');
@@ -82,7 +84,7 @@ async fn one(shared: &Shared, context: &Context, headers: &HeaderMap, bytes: &[u
     Ok(response)
 }
 
-/// Appends one record under the caller's idempotency key, if it sent one.
+/// Appends one record under the caller's idempotency key, if it sent one. `own_id`: the caller made the record's id.
 ///
 /// # Errors
 /// What the ledger refuses; `COMMIT_UNKNOWN` when it has not answered by the deadline.
@@ -91,10 +93,11 @@ pub(super) async fn write(
     context: &Context,
     headers: &HeaderMap,
     record: NewRecord,
+    own_id: bool,
 ) -> Result<Receipt, Problem> {
     let guard = prefer::idempotency_key(headers)?.map(|key| -> Result<Guard, Problem> {
         let caller = context.caller()?.id.clone();
-        Ok(Guard { caller, key })
+        Ok(Guard { caller, key, own_id })
     });
     let guard = guard.transpose()?;
     let id = record.id;

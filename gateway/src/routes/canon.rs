@@ -50,8 +50,9 @@ pub(crate) async fn write(
     let Value::Object(members) = json::parse(&bytes)? else {
         return Err(wrong("", "the body is a JSON object").into());
     };
+    let own_id = members.contains_key("id");
     let record = read(members, context.caller()?, tenancy::named(&head.headers)?)?;
-    let receipt = append::write(&shared, &context, &head.headers, record).await?;
+    let receipt = append::write(&shared, &context, &head.headers, record, own_id).await?;
     let mut out = b"{\"success\":true,\"error\":null,".to_vec();
     splice::write_full(&receipt, &mut out);
     out.push(b'}');

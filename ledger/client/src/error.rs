@@ -2,7 +2,7 @@
 
 use crate::Refusal;
 use domain::Denial;
-use record::{Fault, RecordId};
+use record::{Fault, RecordId, Timestamp};
 
 /// A failed request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -30,6 +30,16 @@ pub enum Error {
     /// The ledger behind the bus took no such command of this gateway; nothing was stored.
     #[error("{0}")]
     CommandRefused(Refusal),
+    /// The log was restored less than a day ago and may have lost guards: an idempotency key alone does not make a retry
+    /// safe. Send the record with an id of your own.
+    #[error("the log was restored lately: until {until} an idempotency key needs an id made by the client")]
+    OwnIdRequired {
+        /// When the guards that may be lost would have expired.
+        until: Timestamp,
+    },
+    /// The log was closed for good after a loss: it is read, never written.
+    #[error("the log is closed: its records can be read, new ones belong to its successor")]
+    Closed,
     /// The queue stayed full for as long as a request may wait; nothing was stored.
     #[error("the ledger takes no more records at the moment")]
     Overloaded,
@@ -80,8 +90,8 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Refused(_) | Self::Denied(_) => Kind::Invalid,
-            Self::IdConflict { .. } | Self::IdempotencyConflict { .. } => Kind::Conflict,
+            Self::Refused(_) | Self::Denied(_) | Self::OwnIdRequired { .. } => Kind::Invalid,
+            Self::IdConflict { .. } | Self::IdempotencyConflict { .. } | Self::Closed => Kind::Conflict,
             Self::CommandRefused(_)
             | Self::Overloaded
             | Self::ClockJumped { .. }

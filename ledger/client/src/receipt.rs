@@ -19,6 +19,9 @@ pub struct Guard {
     pub caller: String,
     /// The key, unquoted.
     pub key: String,
+    /// Whether the caller made the record's id. Such a retry is safe without the guard; in the first day after a restore,
+    /// when guards may be lost, nothing else is.
+    pub own_id: bool,
 }
 
 /// A record that is in the log: acknowledged and fsynced.

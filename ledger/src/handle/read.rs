@@ -61,7 +61,7 @@ impl Handle {
         };
         let opening = |(pointer, found): (String, Found)| match found {
             Found::Opening(opening) => Ok(opening),
-            Found::KeyLost => Err(ledger_client::Error::ScopeKeyLost),
+            Found::KeyLost | Found::Absent => Err(ledger_client::Error::ScopeKeyLost),
             Found::Damaged => Err(ledger_client::Error::Corrupt(format!(
                 "the sealed value at {pointer} cannot be opened"
             ))),

@@ -3,6 +3,7 @@
 use super::Config;
 use super::intake::Arrival;
 use crate::access::Access;
+use crate::standing::Standing;
 use ledger_client::Refusal;
 use ledger_client::wire::{Command, Verb, command_message};
 use record::{Origin, Timestamp};
@@ -13,6 +14,7 @@ pub(super) struct Bench<'a> {
     pub(super) access: &'a Access,
     pub(super) config: &'a Config,
     pub(super) now: Timestamp,
+    pub(super) standing: Option<Standing>,
 }
 
 impl Bench<'_> {
@@ -54,6 +56,11 @@ impl Bench<'_> {
         let (now, tolerance) = (self.now.micros(), self.config.tolerance_micros());
         let (issued, expires) = (command.issued_at.micros(), command.expires_at.micros());
         if expires.saturating_add(tolerance) <= now {
+            return Err(Refusal::Expired);
+        }
+        // A restored log does not remember what was asked of the one that was lost.
+        let standing = self.standing.as_ref();
+        if standing.is_some_and(|standing| standing.may_be_repeated(command.issued_at, tolerance)) {
             return Err(Refusal::Expired);
         }
         if issued > now.saturating_add(tolerance) {

@@ -206,6 +206,7 @@ impl Shared {
             access: &access,
             config: &self.config,
             now: self.handle.inner.clock.read().wall,
+            standing: self.handle.reader().ok().map(|shared| shared.standing),
         };
         bench.judge(arrival)
     }

@@ -12,6 +12,7 @@ fn guarded(action: &str, caller: &str, key: &str) -> Append {
         guard: Some(Guard {
             caller: caller.to_owned(),
             key: key.to_owned(),
+            own_id: false,
         }),
     }
 }

@@ -79,6 +79,7 @@ async fn an_idempotency_key_stands_for_its_first_record() {
         Some(Guard {
             caller: "local:test".to_owned(),
             key: key.to_owned(),
+            own_id: false,
         })
     };
     let mut record = event("pay");

@@ -107,6 +107,7 @@ async fn an_idempotency_key_expires_after_a_day() {
         guard: Some(Guard {
             caller: "local:test".to_owned(),
             key: "k".to_owned(),
+            own_id: false,
         }),
     };
     let first = handle.append(guarded("pay")).await.expect("appends");
@@ -121,4 +122,18 @@ async fn an_idempotency_key_expires_after_a_day() {
     assert!(!later.replayed && later.id != first.id);
     let repeated = handle.append(guarded("pay.other")).await.expect("appends");
     assert_eq!((repeated.id, repeated.replayed), (later.id, true));
+}
+
+/// The system's clocks, the wall clock 25 hours ahead.
+pub struct Tomorrow;
+
+impl Clock for Tomorrow {
+    fn read(&self) -> Reading {
+        let now = ledger::SystemClock.read();
+        let ahead = now.wall.micros() + 25 * 3_600 * SECOND;
+        Reading {
+            wall: Timestamp::from_micros(ahead).expect("in range"),
+            ..now
+        }
+    }
 }

@@ -355,6 +355,7 @@ async fn ids_and_guards_stand_after_a_crash() {
         guard: Some(ledger_client::Guard {
             caller: "local:test".to_owned(),
             key: "k".to_owned(),
+            own_id: false,
         }),
     };
     let (plain_record, paid) = (event("plain"), event("pay"));

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A mounted tmpfs; unmounted at the end.
-struct Disk(tempfile::TempDir);
+pub struct Disk(tempfile::TempDir);
 
 impl Disk {
-    fn mount(mib: u64) -> Option<Self> {
+    pub fn mount(mib: u64) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
         let size = format!("size={mib}m");
         let mounted = mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], dir.path());
@@ -25,12 +25,12 @@ impl Disk {
         mounted.then_some(Self(dir))
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Takes all space but so many bytes.
-    fn fill(&self, left: u64) -> PathBuf {
+    pub fn fill(&self, left: u64) -> PathBuf {
         let path = self.path().join("filler");
         let mut file = File::create(&path).expect("creates");
         while file.write_all(&[1; 4_096]).is_ok() {}
@@ -52,7 +52,7 @@ fn mount(arguments: &[&str], at: &Path) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn large(n: usize) -> NewRecord {
+pub fn large(n: usize) -> NewRecord {
     let mut record = event(&format!("large.{n}"));
     record.payload["data"] = json!({"text": "x".repeat(200_000)});
     record

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
 
 mod append;
+mod backup;
 mod check;
 mod clock;
 mod crash;
@@ -13,3 +14,4 @@ mod flips;
 mod history;
 mod log;
 mod reopen;
+mod restore;

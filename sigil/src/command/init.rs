@@ -1,10 +1,12 @@
 //! `sigil init`: creates a log, and the trust file that a verifier will need.
 
-use crate::cli::Init;
+use crate::cli::{Init, LogArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
+use domain::payload::genesis::Predecessor;
 use ledger::Created;
+use ledger::inspect::Inspection;
 use record::{Origin, Slug, Tenant};
 use serde_json::json;
 use std::fs::OpenOptions;
@@ -31,7 +33,12 @@ pub async fn run(args: Init, output: &Output) -> Result<Exit, Failure> {
         tenants: args.tenants.iter().map(|name| tenant(name)).collect::<Result<_, _>>()?,
     };
     let root_key_file = init.root_key_file.clone();
-    let created = create(init, &trust_file).await?;
+    let predecessor = args
+        .predecessor
+        .as_ref()
+        .map(|dir| predecessor(dir, &args, &init.log))
+        .transpose()?;
+    let created = write(init, predecessor, &trust_file).await?;
     let value = json!({
         "log": created.log.as_str(), "genesis_hash": created.genesis_hash.to_string(),
         "data_dir": place.data_dir, "trust_file": trust_file, "root_key_file": root_key_file,
@@ -53,7 +60,47 @@ pub async fn run(args: Init, output: &Output) -> Result<Exit, Failure> {
 
 /// Creates a log and writes its trust file.
 pub async fn create(init: ledger::Init, trust_file: &Path) -> Result<Created, Failure> {
-    let created = ledger::create(init).await?;
+    write(init, None, trust_file).await
+}
+
+/// Where the closed log in `dir` ends.
+fn predecessor(dir: &Path, args: &Init, origin: &Origin) -> Result<Predecessor, Failure> {
+    let place = Place::of(&LogArgs {
+        data_dir: dir.to_owned(),
+        key_file: args.predecessor_key_file.clone(),
+        passphrase_file: args.log.passphrase_file.clone(),
+    })?;
+    let inspection = Inspection::open(&place.config(), &place.scratch("verify"))?;
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    if !inspection.is_closed()? {
+        let message = format!(
+            "{} is a log that goes on: only `sigil restore --close` makes one that is continued by another",
+            dir.display()
+        );
+        return Err(usage(message));
+    }
+    if inspection.origin() == origin {
+        return Err(usage(format!(
+            "{origin} is the closed log's own origin: name the new log with --log"
+        )));
+    }
+    let (size, hash, root) = inspection
+        .ends()
+        .tip
+        .ok_or_else(|| Failure::new(Exit::VerificationFailed, "the closed log has no record"))?;
+    Ok(Predecessor {
+        log: inspection.origin().to_string(),
+        size,
+        root: tlog::Node::from(root).to_string(),
+        hash: hash.to_string(),
+    })
+}
+
+async fn write(init: ledger::Init, predecessor: Option<Predecessor>, trust_file: &Path) -> Result<Created, Failure> {
+    let created = match predecessor {
+        None => ledger::create(init).await?,
+        Some(predecessor) => ledger::create_successor(init, predecessor).await?,
+    };
     let checkpoint_key = VerifierKey::new(
         created.log.as_str(),
         KeyType::Ed25519,

@@ -1,5 +1,6 @@
 //! Serving an embedded log: gateway, live projector, and an orderly end.
 
+use crate::control::Control;
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -79,6 +80,10 @@ pub async fn serve_until(
         config: config.clone(),
         board: board.clone(),
     };
+    let control = Control::listen(&embedded.handle, embedded.handle.data_dir());
+    if let Err(error) = &control {
+        tracing::warn!(%error, "no control socket: a backup has to wait until the ledger is stopped");
+    }
     let mut projecting = embedded.project(board.clone());
     let (halt, halted) = oneshot::channel::<()>();
     let serving = tokio::spawn({
@@ -104,6 +109,7 @@ pub async fn serve_until(
     if stopped.is_ok() {
         projecting.stop().await?;
     }
+    drop(control);
     embedded.close().await?;
     if !drained {
         output.note("some requests were cut off at the drain deadline; a client that retries with the same id is safe");

@@ -88,7 +88,8 @@ async fn check(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let (log, thorough) = (Arc::clone(&inspection), depth.thorough);
-    let work = tokio::task::spawn_blocking(move || whole_log(&log, trust.as_ref(), thorough));
+    let work =
+        tokio::task::spawn_blocking(move || whole_log(&log, trust.as_ref(), thorough, store::SealedCheck::default()));
     let (report, mut findings) = work.await.map_err(anyhow::Error::from)?;
     if !depth.log_only {
         findings.extend(replay::compare(place, &inspection).await?);
@@ -96,7 +97,8 @@ async fn check(
     Ok(tell(&report, &findings, output))
 }
 
-fn read_trust(path: &Path) -> Result<Trust, Failure> {
+/// Reads a trust file.
+pub fn read_trust(path: &Path) -> Result<Trust, Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
         Failure::new(Exit::Unchecked, format!("trust file {}: {error}", path.display()))
     };
@@ -104,13 +106,30 @@ fn read_trust(path: &Path) -> Result<Trust, Failure> {
     Trust::parse(&bytes).map_err(|error| wrong(&error))
 }
 
+/// The first thing that is wrong with a log in which `lost` sealed values are known to be lost; `None` when it is whole.
+pub fn first_wrong(inspection: &Inspection, trust: Option<&Trust>, lost: u64) -> Option<String> {
+    let (report, findings) = whole_log(inspection, trust, false, store::SealedCheck::admitting(lost));
+    let failed = report.findings.first().map(ToString::to_string);
+    let unchecked = || {
+        let mut verdicts = report.verdicts.iter();
+        let unchecked =
+            verdicts.find(|(check, verdict)| *check != verifier::Check::Trust && *verdict != verifier::Verdict::Passed);
+        unchecked.map(|(check, verdict)| format!("{check}: {verdict:?}"))
+    };
+    failed.or_else(|| findings.into_iter().next()).or_else(unchecked)
+}
+
 /// The verifier's report, and what else is wrong with the store.
-fn whole_log(inspection: &Inspection, trust: Option<&Trust>, thorough: bool) -> (Report, Vec<String>) {
+fn whole_log(
+    inspection: &Inspection,
+    trust: Option<&Trust>,
+    thorough: bool,
+    sealed: store::SealedCheck,
+) -> (Report, Vec<String>) {
     let claims = store::claims(inspection);
     let total = claims.head.map(|head| head.size);
     let bar = progress::bar("verifying", "records", total.unwrap_or(0));
     let show = |done: u64, _total: Option<u64>| bar.set_position(done);
-    let sealed = store::SealedCheck::default();
     let mut derived = store::Stored { inspection };
     let options = Options {
         trust,

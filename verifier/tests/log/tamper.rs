@@ -238,8 +238,11 @@ fn a_key_holder_cannot_leave_the_rules() {
     );
     writer.write("sigil-ledger", "ledger.genesis", build::genesis(), &[]);
     writer.write("sigil-ledger", "audit.event", build::event(2), &[]);
-    let expected: Vec<_> = (3..8).map(|offset| (Check::Chain, Some(offset), "/kind")).collect();
-    assert_eq!(found(&verify(&writer.finish(), 8)), expected);
+    let recovered = |to: u64| json!({"from": 0, "to": to, "disclosures_lost": 0});
+    writer.write("acme", "ledger.recovered", recovered(8), &[]);
+    writer.write("sigil-ledger", "ledger.recovered", recovered(8), &[]);
+    let expected: Vec<_> = (3..10).map(|offset| (Check::Chain, Some(offset), "/kind")).collect();
+    assert_eq!(found(&verify(&writer.finish(), 10)), expected);
 }
 
 #[test]

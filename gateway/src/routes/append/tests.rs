@@ -313,6 +313,15 @@ async fn what_the_ledger_fails_with_is_a_problem() {
         (domain::Denial::GenesisMisplaced.into(), "GENESIS_MISPLACED", 409),
         (domain::Denial::TenantExists.into(), "ALREADY_EXISTS", 409),
         (domain::Denial::RotationMisplaced.into(), "ROTATION_MISPLACED", 409),
+        (domain::Denial::RecoveryMisplaced.into(), "RECOVERY_MISPLACED", 409),
+        (E::Closed, "LOG_CLOSED", 409),
+        (
+            E::OwnIdRequired {
+                until: record::Timestamp::MIN,
+            },
+            "OWN_ID_REQUIRED",
+            400,
+        ),
         (domain::Denial::RotationStale.into(), "ROTATION_STALE", 409),
         (domain::Denial::RotationUnproven.into(), "ROTATION_UNPROVEN", 403),
         (

@@ -16,11 +16,16 @@ pub type Item = Result<Append, Fault>;
 /// Writes one item of an append.
 pub fn write_item(append: &Append, out: &mut Vec<u8>) {
     out.push(b'{');
-    if let Some(Guard { caller, key }) = &append.guard {
+    if let Some(Guard { caller, key, own_id }) = &append.guard {
         out.extend_from_slice(b"\"guard\":{\"caller\":");
         write_string(caller, out);
         out.extend_from_slice(b",\"key\":");
         write_string(key, out);
+        out.extend_from_slice(if *own_id {
+            b",\"own_id\":true"
+        } else {
+            b",\"own_id\":false"
+        });
         out.extend_from_slice(b"},");
     }
     out.extend_from_slice(b"\"record\":");
@@ -73,10 +78,11 @@ fn item(value: Value) -> Result<Item, Refusal> {
 }
 
 fn read_guard(value: &Value) -> Option<Guard> {
-    let members = value.as_object().filter(|members| members.len() == 2)?;
+    let members = value.as_object().filter(|members| members.len() == 3)?;
     Some(Guard {
         caller: members.get("caller")?.as_str()?.to_owned(),
         key: members.get("key")?.as_str()?.to_owned(),
+        own_id: members.get("own_id")?.as_bool()?,
     })
 }
 

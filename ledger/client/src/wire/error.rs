@@ -2,7 +2,7 @@
 
 use crate::{Error, Refusal};
 use domain::Denial;
-use record::{Code, Fault, RecordId, canonical};
+use record::{Code, Fault, RecordId, Timestamp, canonical};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +19,8 @@ fn to_json(error: &Error) -> Value {
         Error::IdConflict { id, offset } => json!({"code": "ID_CONFLICT", "id": id.to_string(), "number": offset}),
         Error::IdempotencyConflict { offset } => json!({"code": "IDEMPOTENCY_CONFLICT", "number": offset}),
         Error::CommandRefused(refusal) => json!({"code": "COMMAND_REFUSED", "reason": refusal.code()}),
+        Error::OwnIdRequired { until } => json!({"code": "OWN_ID_REQUIRED", "reason": until.to_string()}),
+        Error::Closed => json!({"code": "CLOSED"}),
         Error::Overloaded => json!({"code": "OVERLOADED"}),
         Error::ClockJumped { seconds } => json!({"code": "CLOCK_JUMPED", "number": seconds}),
         Error::Unavailable { reason } => json!({"code": "UNAVAILABLE", "reason": reason}),
@@ -77,6 +79,10 @@ fn read(written: Written) -> Option<Error> {
         },
         "IDEMPOTENCY_CONFLICT" => Error::IdempotencyConflict { offset: number? },
         "COMMAND_REFUSED" => Error::CommandRefused(Refusal::parse(&reason?)?),
+        "OWN_ID_REQUIRED" => Error::OwnIdRequired {
+            until: Timestamp::parse(&reason?)?,
+        },
+        "CLOSED" => Error::Closed,
         "OVERLOADED" => Error::Overloaded,
         "CLOCK_JUMPED" => Error::ClockJumped { seconds: number? },
         "UNAVAILABLE" => Error::Unavailable { reason: reason? },

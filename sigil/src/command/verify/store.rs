@@ -1,5 +1,6 @@
 //! A closed log as the verifier wants it: items, claims, derived data, and the checks of the store that need its keys.
 
+use domain::state::Body;
 use ledger::inspect::{Inspection, Sealed};
 use record::Record;
 use std::sync::{Mutex, PoisonError};
@@ -37,46 +38,83 @@ impl Derived for Stored<'_> {
     }
 }
 
-/// Tries every sealed member against its commitment, as the records pass.
+/// Tries every sealed member against its commitment, as the records pass. Lost ones are findings, unless the log itself
+/// says that so many were lost in a recovery.
 #[derive(Default)]
-pub struct SealedCheck(Mutex<Vec<String>>);
+pub struct SealedCheck(Mutex<Sealing>);
+
+#[derive(Default)]
+struct Sealing {
+    wrong: Vec<String>,
+    lost: Vec<String>,
+    lost_count: u64,
+    admitted: u64,
+}
 
 impl SealedCheck {
+    /// A check of a log in which so many sealed values are known to be lost.
+    pub fn admitting(lost: u64) -> Self {
+        Self(Mutex::new(Sealing {
+            admitted: lost,
+            ..Sealing::default()
+        }))
+    }
+
     fn look(&self, inspection: &Inspection, offset: u64, bytes: &[u8]) {
-        if !contains(bytes, b"\"$sealed\"") {
+        let recovered = contains(bytes, b"\"kind\":\"ledger.recovered\"");
+        if !recovered && !contains(bytes, b"\"$sealed\"") {
             return;
         }
         // A record that does not parse is the verifier's to report.
         let Ok(record) = Record::parse(bytes.to_vec()) else {
             return;
         };
+        let mut sealing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Body::Recovered(recovered)) = Body::of(&record) {
+            sealing.admitted = sealing.admitted.max(recovered.disclosures_lost);
+        }
         let found = match inspection.sealed(&record) {
             Ok(found) => found,
-            Err(error) => return self.push(format!("offset {offset}: sealed members cannot be read: {error}")),
+            Err(error) => return sealing.wrong(format!("offset {offset}: sealed members cannot be read: {error}")),
         };
         for (pointer, sealed) in found {
             match sealed {
                 Sealed::Opens => {}
-                Sealed::KeyLost => self.push(format!(
+                Sealed::KeyLost => sealing.lost(format!(
                     "offset {offset} {pointer}: SCOPE_KEY_LOST, its key is missing without an erasure"
                 )),
-                Sealed::Damaged => self.push(format!(
+                Sealed::Absent => sealing.lost(format!(
+                    "offset {offset} {pointer}: the sealed value is missing without an erasure"
+                )),
+                Sealed::Damaged => sealing.wrong(format!(
                     "offset {offset} {pointer}: the stored value does not open its commitment"
                 )),
             }
         }
     }
 
-    fn push(&self, finding: String) {
-        let mut findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if findings.len() < FINDINGS {
-            findings.push(finding);
+    /// What was found.
+    pub fn findings(self) -> Vec<String> {
+        let mut sealing = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if sealing.lost_count > sealing.admitted {
+            sealing.wrong.append(&mut sealing.lost);
+        }
+        sealing.wrong
+    }
+}
+
+impl Sealing {
+    fn wrong(&mut self, finding: String) {
+        if self.wrong.len() < FINDINGS {
+            self.wrong.push(finding);
         }
     }
 
-    /// What was found.
-    pub fn findings(self) -> Vec<String> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    fn lost(&mut self, finding: String) {
+        self.lost_count += 1;
+        if self.lost.len() < FINDINGS {
+            self.lost.push(finding);
+        }
     }
 }
 

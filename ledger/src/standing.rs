@@ -1,0 +1,65 @@
+//! What a restore leaves in force: an idempotency key alone is not trusted for a day, commands from before are not taken
+//! again, and a log that could not be continued is closed for good.
+//!
+//! Both are marks in `meta`, written before the restored directory becomes a log, so that no start forgets them.
+
+use crate::Error;
+use crate::prepare::Prepared;
+use crate::store::{Store, name};
+use record::Timestamp;
+
+/// How long an idempotency key makes a retry safe.
+pub(crate) const GUARD_MICROS: i64 = 24 * 3_600 * 1_000_000;
+
+/// What may be appended beside what the log's state allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// When the log was restored: guards of requests from before may be missing.
+    restored_at: Option<Timestamp>,
+    closed: bool,
+}
+
+impl Standing {
+    /// Reads the marks of a store.
+    pub(crate) fn read(store: &Store) -> Result<Self, Error> {
+        let restored_at = store.meta(name::RESTORED)?.map(|mark| decode(&mark)).transpose()?;
+        Ok(Self {
+            restored_at,
+            closed: store.meta(name::CLOSED)?.is_some(),
+        })
+    }
+
+    /// Whether a record that is not in the log yet may be appended at `now`.
+    pub(crate) fn admit(&self, prepared: &Prepared, now: Timestamp) -> Result<(), ledger_client::Error> {
+        if self.closed {
+            return Err(ledger_client::Error::Closed);
+        }
+        let until = self.restored_at.and_then(|at| later(at, GUARD_MICROS));
+        match until {
+            Some(until) if prepared.needs_guard && now < until => Err(ledger_client::Error::OwnIdRequired { until }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a request of this time may have been carried out by the log that was lost, whose memory of requests is
+    /// not restored. `tolerance_micros`: how far the clock of whoever sent it may be ahead.
+    pub(crate) fn may_be_repeated(&self, issued_at: Timestamp, tolerance_micros: i64) -> bool {
+        let until = self.restored_at.and_then(|at| later(at, tolerance_micros));
+        until.is_some_and(|until| issued_at <= until)
+    }
+}
+
+/// The mark of a log that was restored at `at`.
+pub(crate) fn encode(at: Timestamp) -> [u8; 8] {
+    at.micros().to_be_bytes()
+}
+
+fn later(at: Timestamp, micros: i64) -> Option<Timestamp> {
+    Timestamp::from_micros(at.micros().saturating_add(micros))
+}
+
+fn decode(mark: &[u8]) -> Result<Timestamp, Error> {
+    let wrong = || Error::corrupt("keyspace meta", "the time of the restore is malformed");
+    let at = i64::from_be_bytes(mark.try_into().map_err(|_| wrong())?);
+    Timestamp::from_micros(at).ok_or_else(wrong)
+}
