@@ -35,11 +35,20 @@ pub struct Control {
 }
 
 impl Control {
+    /// The socket of an open log; without one the ledger works, and a backup has to wait until it is stopped.
+    pub fn of(handle: &Handle) -> Option<Self> {
+        let listening = Self::listen(handle, handle.data_dir());
+        if let Err(error) = &listening {
+            tracing::warn!(%error, "no control socket: a backup has to wait until the ledger is stopped");
+        }
+        listening.ok()
+    }
+
     /// Listens in the data directory of `handle`, whose lock this process holds: an older socket is nobody's.
     ///
     /// # Errors
     /// An I/O error. The ledger works without the socket; only a backup while it runs does not.
-    pub fn listen(handle: &Handle, data_dir: &Path) -> io::Result<Self> {
+    fn listen(handle: &Handle, data_dir: &Path) -> io::Result<Self> {
         let dir = data_dir.join("control");
         match DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -48,6 +48,10 @@ fn errors() -> impl Strategy<Value = Error> {
         (0..SAFE).prop_map(|offset| Error::IdempotencyConflict { offset }),
         proptest::sample::select(Refusal::ALL.to_vec()).prop_map(Error::CommandRefused),
         Just(Error::Overloaded),
+        Just(Error::Closed),
+        (0..SAFE).prop_map(|micros| Error::OwnIdRequired {
+            until: Timestamp::from_micros(micros as i64 % 1_000_000).expect("in range"),
+        }),
         (0..SAFE).prop_map(|seconds| Error::ClockJumped { seconds }),
         text().prop_map(|reason| Error::Unavailable { reason }),
         (id(), text()).prop_map(|(id, reason)| Error::CommitUnknown { id, reason }),
@@ -65,6 +69,8 @@ const fn _every_error_is_generated(error: &Error) {
         | Error::IdempotencyConflict { .. }
         | Error::CommandRefused(_)
         | Error::Overloaded
+        | Error::Closed
+        | Error::OwnIdRequired { .. }
         | Error::ClockJumped { .. }
         | Error::Unavailable { .. }
         | Error::CommitUnknown { .. }
@@ -164,8 +170,8 @@ proptest! {
     }
 
     #[test]
-    fn records_come_out_as_they_went_in(record in records(), guard in proptest::option::of((text(), text()))) {
-        let guard = guard.map(|(caller, key)| Guard { caller, key });
+    fn records_come_out_as_they_went_in(record in records(), guard in proptest::option::of((text(), text(), any::<bool>()))) {
+        let guard = guard.map(|(caller, key, own_id)| Guard { caller, key, own_id });
         let append = Append { record, guard };
         prop_assert_eq!(body::check(&append.record), Ok(()));
         let mut item = Vec::new();

@@ -617,6 +617,7 @@ async fn requests_of_many_callers_share_a_signature_and_keep_their_keys_apart() 
         let guard = ledger_client::Guard {
             caller: format!("local:{}", n % 10),
             key: format!("key-{}", n % 20),
+            own_id: false,
         };
         let mut record = event(&format!("shared.{}", n % 20));
         record.author.id = guard.caller.clone();

@@ -80,10 +80,7 @@ pub async fn serve_until(
         config: config.clone(),
         board: board.clone(),
     };
-    let control = Control::listen(&embedded.handle, embedded.handle.data_dir());
-    if let Err(error) = &control {
-        tracing::warn!(%error, "no control socket: a backup has to wait until the ledger is stopped");
-    }
+    let control = Control::of(&embedded.handle);
     let mut projecting = embedded.project(board.clone());
     let (halt, halted) = oneshot::channel::<()>();
     let serving = tokio::spawn({

@@ -6,6 +6,7 @@
 use super::{OpsListener, Start, exit, ops_address};
 use crate::bus::{self, Bus, chain};
 use crate::config::{Role, Settings, StreamRebuild};
+use crate::control::Control;
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
 use ::gateway::ops::{Board, Kind};
@@ -59,6 +60,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         &value,
         &format!("the ledger {} ({} records) is open", head.log, head.size),
     );
+    let _control = Control::of(&handle);
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(serve(handle.clone(), settings.clone(), Arc::clone(&board), stopped));
     let ended = tokio::select! {
