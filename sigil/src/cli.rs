@@ -33,6 +33,8 @@ pub enum Verb {
     Dev(Dev),
     /// Run one role of a distributed ledger, or, without --role, all of it in one process as a service.
     Serve(ConfigArgs),
+    /// Ask a role on this machine whether it is ready; for containers and service managers.
+    Health(ConfigArgs),
     /// Check the configuration, or print what is in force and where it comes from.
     #[command(subcommand)]
     Config(ConfigVerb),

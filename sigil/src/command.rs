@@ -7,6 +7,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod gateway;
+mod health;
 mod import;
 mod init;
 mod key;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Demo(args) => demo::run(args, output).await,
         Verb::Dev(args) => dev::run(args, output).await,
         Verb::Serve(args) => role::run(args, verbose, output).await,
+        Verb::Health(args) => health::run(args, output).await,
         Verb::Config(verb) => config::run(verb, output),
         Verb::Init(args) => init::run(args, output).await,
         Verb::Import(args) => import::run(args, output).await,

@@ -6,7 +6,9 @@
 #![expect(clippy::indexing_slicing, reason = "a test that meets an absent member shall fail")]
 
 mod client;
+
 mod commands;
+mod compose;
 mod config;
 mod contracts;
 mod crash;
