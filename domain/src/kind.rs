@@ -5,7 +5,7 @@
 
 use crate::payload::{
     AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, Payload,
-    TenantCreated,
+    ProjectionVerified, TenantCreated,
 };
 use crate::validate::Validator;
 use record::intake::EVIDENCE;
@@ -45,6 +45,7 @@ fn builtin() -> Vec<KindSpec> {
         spec::<TenantCreated>("tenant.created", 1, System, true),
         spec::<GatewayEnrolled>("gateway.enrolled", 1, System, true),
         spec::<GatewayRevoked>("gateway.revoked", 1, System, true),
+        spec::<ProjectionVerified>("projection.verified", 1, System, true),
         spec::<AuditEvent>("audit.event", 1, User, false),
         spec::<CanonWrite>("canon.user.write", 1, User, false),
     ]

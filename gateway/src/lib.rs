@@ -18,6 +18,7 @@ mod openapi;
 pub mod ops;
 mod policy;
 mod prefer;
+pub mod projections;
 mod query;
 mod reading;
 mod routes;
@@ -37,6 +38,7 @@ pub use caller::{Caller, CallerKind, Role};
 pub use config::Config;
 pub use error::{catalogue, catalogue_pages};
 pub use openapi::openapi;
+pub use projections::ProjectionAdmin;
 pub use serve::{Door, serve};
 pub use timeline::timeline_request;
 
@@ -69,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) cursor_key: [u8; 32],
     pub(crate) config: Config,
     pub(crate) board: Option<Arc<ops::Board>>,
+    /// The projections of this process, where it runs a projector.
+    pub(crate) projections: Option<Arc<dyn ProjectionAdmin>>,
     pub(crate) ids: id::Source,
     pub(crate) metrics: metrics::Registry,
 }
@@ -80,6 +84,27 @@ impl App {
         edge::around(routes::undocumented(router), self.shared())
     }
 
+    /// The same, with the projections that run in this process.
+    pub fn router_with(self, projections: Arc<dyn ProjectionAdmin>) -> axum::Router {
+        let (router, _) = openapi::routes().split_for_parts();
+        edge::around(routes::undocumented(router), self.shared_with(projections))
+    }
+
+    /// The routes below `/admin/projections` alone, with the same outer function: for the port of a projector that has no
+    /// other API.
+    pub fn projection_router(self, projections: Arc<dyn ProjectionAdmin>) -> axum::Router {
+        let (router, _) = openapi::projection_routes().split_for_parts();
+        edge::around(router, self.shared_with(projections))
+    }
+
+    fn shared_with(self, projections: Arc<dyn ProjectionAdmin>) -> Arc<Shared> {
+        let mut shared = self.shared();
+        if let Some(alone) = Arc::get_mut(&mut shared) {
+            alone.projections = Some(projections);
+        }
+        shared
+    }
+
     pub(crate) fn shared(self) -> Arc<Shared> {
         Arc::new(Shared {
             ledger: self.ledger,
@@ -88,6 +113,7 @@ impl App {
             cursor_key: self.cursor_key,
             config: self.config,
             board: self.board,
+            projections: None,
             ids: id::Source::new(),
             metrics: metrics::Registry::new(),
         })

@@ -2,7 +2,7 @@
 //! and missing, or the other way round.
 
 use crate::Shared;
-use crate::routes::{append, audit, canon, disclosures, head, probes, record, tenants, timeline};
+use crate::routes::{append, audit, canon, disclosures, head, probes, projections, record, tenants, timeline};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -28,10 +28,22 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(head::head))
         .routes(routes!(canon::write))
         .routes(routes!(tenants::create))
+        .merge(projection_routes())
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
         .routes(routes!(probes::healthz))
         .routes(routes!(probes::metrics))
+}
+
+/// The described routes below `/admin/projections`.
+pub(crate) fn projection_routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new()
+        .routes(routes!(projections::list))
+        .routes(routes!(projections::parked))
+        .routes(routes!(projections::retry))
+        .routes(routes!(projections::rebuild))
+        .routes(routes!(projections::verify))
+        .routes(routes!(projections::cancel))
 }
 
 fn frame() -> OpenApi {

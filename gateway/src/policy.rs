@@ -46,6 +46,10 @@ const fn open(route: &'static str) -> Rule {
     rule(Method::GET, route, None, 0, Class::Open)
 }
 
+const fn admin(method: Method, route: &'static str) -> Rule {
+    rule(method, route, Some(Role::Admin), 3, Class::Admin)
+}
+
 const fn rule(method: Method, route: &'static str, role: Option<Role>, loa: u8, class: Class) -> Rule {
     Rule {
         method,
@@ -72,6 +76,12 @@ pub(crate) const TABLE: &[Rule] = &[
         Class::Admin,
     ),
     rule(Method::POST, "/admin/tenants", Some(Role::Admin), 3, Class::Admin),
+    admin(Method::GET, "/admin/projections"),
+    admin(Method::GET, "/admin/projections/parked"),
+    admin(Method::POST, "/admin/projections/parked/retry"),
+    admin(Method::POST, "/admin/projections/rebuild"),
+    admin(Method::POST, "/admin/projections/verify"),
+    admin(Method::POST, "/admin/projections/cancel"),
     open("/livez"),
     open("/readyz"),
     open("/healthz"),

@@ -10,6 +10,7 @@ mod intake;
 mod ndjson;
 pub(crate) mod page;
 pub(crate) mod probes;
+pub(crate) mod projections;
 pub(crate) mod record;
 pub(crate) mod tenants;
 pub(crate) mod timeline;

@@ -168,6 +168,148 @@ pub(crate) struct TimelinePage {
     parked: Option<u64>,
 }
 
+/// The projections of a process.
+#[derive(ToSchema)]
+pub(crate) struct Projections {
+    data: Vec<Projection>,
+}
+
+/// How a projection is.
+#[derive(ToSchema)]
+pub(crate) struct Projection {
+    /// Its name.
+    projection: String,
+    /// The database that holds it: `sqlite` or `postgres`.
+    engine: String,
+    /// Version of the projection.
+    version: u32,
+    /// `live`, `rebuilding` or `halted`.
+    state: String,
+    /// Number of records applied.
+    position: u64,
+    /// Number of committed records, when the ledger answers.
+    #[schema(required)]
+    head: Option<u64>,
+    /// The difference.
+    #[schema(required)]
+    lag: Option<u64>,
+    /// Number of parked records.
+    parked: u64,
+    /// Why it follows the log no more.
+    #[schema(required)]
+    halt: Option<ProjectionHalt>,
+    /// The work under way.
+    #[schema(required)]
+    work: Option<ProjectionWork>,
+    /// How the last work ended.
+    #[schema(required)]
+    last: Option<ProjectionWorkEnded>,
+}
+
+/// Why a projection stands still.
+#[derive(ToSchema)]
+pub(crate) struct ProjectionHalt {
+    reason: String,
+    /// The record that it stopped before, where it is one.
+    #[schema(required)]
+    offset: Option<u64>,
+}
+
+/// Long work and how far it is.
+#[derive(ToSchema)]
+pub(crate) struct ProjectionWork {
+    /// `rebuild` or `verify`.
+    what: String,
+    /// `ledger` or `stream`.
+    from: String,
+    /// `starting`, `loading`, `indexing` or `comparing`.
+    stage: String,
+    position: u64,
+    head: u64,
+    records_per_second: u64,
+    #[schema(required)]
+    eta_seconds: Option<u64>,
+}
+
+/// Long work that has ended.
+#[derive(ToSchema)]
+pub(crate) struct ProjectionWorkEnded {
+    /// `rebuild` or `verify`.
+    what: String,
+    /// `done`, `cancelled` or `failed`.
+    outcome: String,
+    #[schema(required)]
+    detail: Option<String>,
+    #[schema(required)]
+    verification: Option<ProjectionVerification>,
+    /// Offset of the `projection.verified` that says so in the log.
+    #[schema(required)]
+    reported: Option<u64>,
+}
+
+/// What a comparison with a replay found.
+#[derive(ToSchema)]
+pub(crate) struct ProjectionVerification {
+    position: u64,
+    digest: String,
+    replayed_digest: String,
+    equal: bool,
+    /// Number of parked records at that position.
+    parked: u64,
+    /// The buckets that differ.
+    differences: Vec<String>,
+    /// Number of damaged rows found.
+    damaged: u64,
+    /// The first of them.
+    rows: Vec<DamagedRow>,
+    /// Whether `rows` holds all that was found in all differing buckets.
+    complete: bool,
+}
+
+/// A damaged row.
+#[derive(ToSchema)]
+pub(crate) struct DamagedRow {
+    table: String,
+    /// A JSON array.
+    key: String,
+    /// `missing`, `extra` or `changed`.
+    is: String,
+}
+
+/// Parked records.
+#[derive(ToSchema)]
+pub(crate) struct ParkedRecords {
+    data: Vec<ParkedRecord>,
+    /// Number of all parked records.
+    total: u64,
+    /// `from` of the next page; null on the last one.
+    #[schema(required)]
+    next_from: Option<u64>,
+}
+
+/// A record whose payload this build cannot read.
+#[derive(ToSchema)]
+pub(crate) struct ParkedRecord {
+    offset: u64,
+    tenant: String,
+    kind: String,
+    schema_version: u32,
+    /// `KIND_UNKNOWN`, `SCHEMA_VERSION_UNKNOWN` or `SCHEMA_INVALID`.
+    code: String,
+    detail: String,
+    /// Version of the projection that parked it.
+    version: u32,
+}
+
+/// What came of trying the parked records again.
+#[derive(ToSchema)]
+pub(crate) struct RetriedRecords {
+    /// Parked no more.
+    projected: u64,
+    /// Still parked.
+    left: u64,
+}
+
 /// The end of the log.
 #[derive(ToSchema)]
 pub(crate) struct Head {

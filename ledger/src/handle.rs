@@ -21,7 +21,7 @@ use crate::{Error, KeySource, disclosure, recovery};
 pub(crate) use command::{Asked, Turn, Turns};
 use domain::Catalogue;
 use domain::state::Authority;
-use ledger_client::{Append, Committed, Head, LedgerClient, Pending, Receipt};
+use ledger_client::{Append, Committed, Head, LedgerClient, Pending, Receipt, Report};
 use record::{Draft, NewRecord, Opening as Disclosure, Place, Record, RecordId, Tenant};
 use revive::Slot;
 use std::path::PathBuf;
@@ -457,6 +457,10 @@ impl LedgerClient for Handle {
 
     fn create_tenant(&self, tenant: Tenant, name: String) -> Pending<'_, Receipt> {
         Box::pin(self.append_tenant(tenant, name))
+    }
+
+    fn report(&self, report: Report) -> Pending<'_, Receipt> {
+        Box::pin(self.append_report(report))
     }
 
     fn head(&self) -> Pending<'_, Head> {

@@ -11,7 +11,7 @@ use crate::{Error, keyring};
 use domain::payload::genesis::Predecessor;
 use domain::payload::{Genesis, TenantCreated};
 use ed25519_dalek::SigningKey;
-use ledger_client::Receipt;
+use ledger_client::{Receipt, Report};
 use record::{Auth, Author, Hash, Kind, NewRecord, Origin, PublicKey, RecordId, Slug, Space, Tenant};
 use serde::Serialize;
 use std::fs;
@@ -157,10 +157,25 @@ pub(crate) fn tenant_record(tenant: Tenant, name: String, id: RecordId) -> Resul
     Ok(NewRecord { id, ..record })
 }
 
+/// The record that says what a role did.
+pub(crate) fn report_record(report: &Report, id: RecordId) -> Result<NewRecord, ledger_client::Error> {
+    let payload = report.payload().map_err(|error| ledger_client::Error::Unavailable {
+        reason: error.to_string(),
+    })?;
+    let record = own_record(Tenant::ledger(), report.kind(), &payload).map_err(unavailable)?;
+    let links = report.links()?;
+    Ok(NewRecord { id, links, ..record })
+}
+
 impl Handle {
     pub(crate) async fn append_tenant(&self, tenant: Tenant, name: String) -> Result<Receipt, ledger_client::Error> {
         let id = fresh_id(SystemClock.read().wall).map_err(unavailable)?;
         self.append_own(tenant_record(tenant, name, id)?).await
+    }
+
+    pub(crate) async fn append_report(&self, report: Report) -> Result<Receipt, ledger_client::Error> {
+        let id = fresh_id(SystemClock.read().wall).map_err(unavailable)?;
+        self.append_own(report_record(&report, id)?).await
     }
 }
 

@@ -73,14 +73,11 @@ impl Digester {
             .tables
             .entry(row.table)
             .or_insert_with(|| TableDigest::new(row.table));
-        match (row.bucket(), is_keyed(row.table)) {
-            (Some(bucket), true) => table.open.entry(bucket).or_default().push(row.hash()),
-            (bucket, _) => {
-                // An offset that no record can have is a row too much: it has the last bucket of all.
-                let offset = row.offset().filter(|_| bucket.is_some()).unwrap_or(u64::MAX);
-                table.add_at(offset, row.hash());
-            }
+        let bucket = row.bucket();
+        if !is_keyed(row.table) {
+            table.close_all_but(bucket);
         }
+        table.open.entry(bucket).or_default().push(row.hash());
     }
 
     /// The digest of the rows so far.
@@ -106,15 +103,19 @@ impl TableDigest {
     /// Adds a row of a table keyed by offset; offsets never decrease.
     pub fn add_at(&mut self, offset: u64, row: Hash) {
         let bucket = offset / BUCKET_OFFSETS;
-        if !self.open.contains_key(&bucket) {
-            self.close();
-        }
+        self.close_all_but(bucket);
         self.open.entry(bucket).or_default().push(row);
     }
 
     /// Adds a row of a table with another key, in any order.
     pub fn add_keyed(&mut self, key: &[Column<'_>], row: Hash) {
         self.open.entry(key_bucket(key)).or_default().push(row);
+    }
+
+    fn close_all_but(&mut self, bucket: u64) {
+        if !self.open.contains_key(&bucket) {
+            self.close();
+        }
     }
 
     fn close(&mut self) {

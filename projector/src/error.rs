@@ -90,4 +90,15 @@ impl Error {
             Self::Gap { .. } | Self::Unverified { .. } | Self::BrokenChain { .. }
         )
     }
+
+    /// The offset of the record that could not be applied, where the failure is one record's.
+    #[must_use]
+    pub const fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Gap { expected, .. } | Self::PositionConflict { expected } => Some(*expected),
+            Self::Unverified { offset, .. } | Self::BrokenChain { offset, .. } => Some(*offset),
+            Self::LogBehind { head, .. } => Some(*head),
+            _ => None,
+        }
+    }
 }

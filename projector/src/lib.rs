@@ -10,6 +10,7 @@ mod consumer;
 mod dictionary;
 pub mod digest;
 mod error;
+mod pace;
 pub mod plan;
 mod project;
 mod pump;
@@ -20,6 +21,7 @@ mod retry;
 mod rows;
 mod source;
 pub mod stream;
+mod verify;
 
 pub use cancel::{Cancel, Trigger};
 pub use check::{Checked, Checker};
@@ -27,6 +29,7 @@ pub use consumer::{Batch, Consumer};
 pub use dictionary::{Dictionary, DictionaryRow, PlacedLink};
 pub use digest::Digest;
 pub use error::Error;
+pub use pace::{Measured, Pace};
 pub use project::{
     CanonRow, Change, LinkRow, PARKED_DETAIL, PROJECTION_VERSION, ParkedRow, RecordRow, TimelineKey, TimelineRow, park,
     project,
@@ -38,3 +41,4 @@ pub use retry::Retry;
 pub use rows::Rows;
 pub use source::Source;
 pub use stream::StreamSource;
+pub use verify::{Damage, NAMED_ROWS, Verification, What, verify};

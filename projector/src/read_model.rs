@@ -97,6 +97,20 @@ pub enum Stage {
     Loading,
     /// The rows are in; indexes are created, a step each.
     Indexing,
+    /// A replay is in, and compared with what is there.
+    Comparing,
+}
+
+impl Stage {
+    /// One word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Indexing => "indexing",
+            Self::Comparing => "comparing",
+        }
+    }
 }
 
 /// How far a rebuild is.

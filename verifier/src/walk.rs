@@ -220,6 +220,9 @@ impl<'a> Walk<'a> {
             Body::Recovered(recovered) if !tenant.is_ledger() || recovered.to != offset => {
                 "a recovery stands on the ledger's own chain, right behind what was recovered"
             }
+            _ if !tenant.is_ledger() && envelope.kind.as_str() == "projection.verified" => {
+                "only the ledger's own tenant says what was verified"
+            }
             _ if tenant.is_ledger() && !said.ledger_authored => "the ledger's own tenant holds the ledger's own kinds",
             _ => return,
         };

@@ -3,7 +3,7 @@
 use crate::samples::{payloads, public};
 use domain::payload::{
     AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, Outcome,
-    TenantCreated,
+    ProjectionVerified, TenantCreated,
 };
 use domain::{Catalogue, KindSpec};
 use record::{Code, Fault, Kind, Space};
@@ -81,6 +81,7 @@ fn the_catalogue_lists_these_kinds() {
         ("key.rotated", 1, Space::System, true, evidence.clone()),
         ("ledger.genesis", 1, Space::System, true, evidence.clone()),
         ("ledger.recovered", 1, Space::System, true, evidence.clone()),
+        ("projection.verified", 1, Space::System, true, evidence.clone()),
         ("tenant.created", 1, Space::System, true, evidence),
     ];
     assert_eq!(all, expected);
@@ -129,6 +130,9 @@ fn a_whole_payload_passes_and_reads_as_its_type() {
             }
             "gateway.revoked" => {
                 serde_json::to_value(serde_json::from_value::<GatewayRevoked>(payload.clone()).unwrap())
+            }
+            "projection.verified" => {
+                serde_json::to_value(serde_json::from_value::<ProjectionVerified>(payload.clone()).unwrap())
             }
             "audit.event" => serde_json::to_value(serde_json::from_value::<AuditEvent>(payload.clone()).unwrap()),
             _ => serde_json::to_value(serde_json::from_value::<CanonWrite>(payload.clone()).unwrap()),
@@ -525,4 +529,32 @@ fn a_recovery_has_a_range_and_counts() {
     }
     assert_refused(kind, &with(kind, "from", json!(8)), "/payload/from");
     assert_faults(&spec(kind).check_intake(&with(kind, "from", json!(7))), &[]);
+}
+
+#[test]
+fn a_verified_projection_says_equal_only_when_it_is() {
+    let other = record::Hash::of(b"another").to_string();
+    let kind = "projection.verified";
+    let mut differs = with(kind, "replayed_digest", json!(other));
+    assert_refused(kind, &differs, "/payload/equal");
+    differs["equal"] = json!(false);
+    assert_refused(kind, &differs, "/payload/equal");
+    differs["differences"] = json!(3);
+    assert_faults(&spec(kind).check_intake(&differs), &[]);
+    differs["replayed_digest"] = differs["digest"].clone();
+    assert_refused(kind, &differs, "/payload/equal");
+    for (member, wrong) in [
+        ("projection", json!("Timeline")),
+        ("engine", json!(MARKER.to_uppercase())),
+        ("version", json!(0)),
+        ("position", json!(-1)),
+        ("position", json!(9_007_199_254_740_992_u64)),
+        ("digest", json!("ab")),
+        ("replayed_digest", json!("Z".repeat(64))),
+        ("equal", json!("yes")),
+        ("differences", json!(1.5)),
+        ("parked", json!(null)),
+    ] {
+        assert_refused(kind, &with(kind, member, wrong), &format!("/payload/{member}"));
+    }
 }

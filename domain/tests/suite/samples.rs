@@ -82,7 +82,7 @@ pub fn revoked(name: &str) -> GatewayRevoked {
 pub fn payloads() -> Vec<(&'static str, Value)> {
     let mut genesis = serde_json::to_value(genesis()).unwrap();
     let hash = Hash::of(b"x").to_string();
-    genesis["predecessor"] = json!({"log": "example.com/old", "size": 12, "root": hash, "hash": hash});
+    genesis["predecessor"] = json!({"log": "example.com/old", "size": 12, "root": hash.clone(), "hash": hash.clone()});
     vec![
         ("ledger.genesis", genesis),
         (
@@ -96,6 +96,13 @@ pub fn payloads() -> Vec<(&'static str, Value)> {
             serde_json::to_value(enrolled("gw-1", 7, GatewayRole::Reader)).unwrap(),
         ),
         ("gateway.revoked", serde_json::to_value(revoked("gw-1")).unwrap()),
+        (
+            "projection.verified",
+            json!({
+                "projection": "timeline", "version": 1, "engine": "sqlite", "position": 12, "digest": hash,
+                "replayed_digest": hash, "equal": true, "differences": 0, "parked": 0,
+            }),
+        ),
         (
             "audit.event",
             json!({

@@ -49,6 +49,7 @@ codes! {
     RequestTimeout "REQUEST_TIMEOUT",
     IdConflict "ID_CONFLICT",
     LogClosed "LOG_CLOSED",
+    ProjectionBusy "PROJECTION_BUSY",
     PayloadTooLarge "PAYLOAD_TOO_LARGE",
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE",
     IdempotencyConflict "IDEMPOTENCY_CONFLICT",

@@ -91,6 +91,7 @@ pub(crate) const TABLE: &[Entry] = &[
     row(405, "METHOD_NOT_ALLOWED", "The route has other methods", "Use a method that Allow lists."),
     later(1, 408, "REQUEST_TIMEOUT", "The body took too long", "Send the request again, faster."),
     row(409, "ID_CONFLICT", "The id belongs to another record", "Make a new id for other content; the same content under the same id is answered again."),
+    later(10, 409, "PROJECTION_BUSY", "Other work on this projection is under way", "Wait until it ends, or cancel it; `GET /admin/projections` says how far it is."),
     row(409, "ALREADY_EXISTS", "It exists already", "Use the one that is there."),
     row(409, "GENESIS_MISPLACED", "The log has no genesis, or a second one is asked for", "Create a log with sigil init."),
     row(409, "GATEWAY_MISPLACED", "An enrolment belongs to the ledger's own tenant", "Enrol with sigil gateway enroll."),

@@ -8,7 +8,7 @@ mod queries;
 use domain::state::{Authority, Body, Command, Fact};
 use domain::{Catalogue, State};
 use ed25519_dalek::SigningKey;
-use ledger_client::{Append, Committed, Error, Guard, Head, LedgerClient, Pending, Receipt};
+use ledger_client::{Append, Committed, Error, Guard, Head, LedgerClient, Pending, Receipt, Report};
 use record::{Auth, Author, Draft, Hash, Kind, Link, NewRecord, Opening, Origin, PublicKey, Record, RecordId, Space};
 use record::{Tenant, Timestamp};
 use serde_json::{Value, json};
@@ -111,6 +111,10 @@ impl Memory {
 
     fn write_own(&self, tenant: Tenant, kind: &str, payload: Value) -> Result<Receipt, Error> {
         let links = vec![Link::new("subject", format!("tenant:{tenant}"))?];
+        self.write_linked(tenant, kind, payload, links)
+    }
+
+    fn write_linked(&self, tenant: Tenant, kind: &str, payload: Value, links: Vec<Link>) -> Result<Receipt, Error> {
         let mut id = [0; 10];
         id[..8].copy_from_slice(&self.size().to_be_bytes());
         let record = NewRecord {
@@ -269,6 +273,14 @@ impl LedgerClient for Memory {
             let payload = json!({"tenant": tenant.as_str(), "name": name});
             self.ledger_failure()?;
             self.write_own(tenant, "tenant.created", payload)
+        })
+    }
+
+    fn report(&self, report: Report) -> Pending<'_, Receipt> {
+        Box::pin(async move {
+            self.ledger_failure()?;
+            let payload = report.payload().expect("a report is JSON");
+            self.write_linked(Tenant::ledger(), report.kind(), payload, report.links()?)
         })
     }
 

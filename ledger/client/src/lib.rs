@@ -7,12 +7,14 @@ mod error;
 pub mod nats;
 mod receipt;
 mod refusal;
+mod report;
 pub mod trace;
 pub mod wire;
 
 pub use error::{Error, Kind};
 pub use receipt::{Append, Committed, Guard, Head, Receipt};
 pub use refusal::Refusal;
+pub use report::Report;
 #[doc(hidden)]
 pub use tracing;
 
@@ -35,6 +37,9 @@ pub trait LedgerClient: Send + Sync + 'static {
 
     /// Begins a tenant with `tenant.created`, on the authority of the ledger's operator.
     fn create_tenant(&self, tenant: Tenant, name: String) -> Pending<'_, Receipt>;
+
+    /// Writes down what a role did, on the ledger's own authority, in the ledger's own tenant.
+    fn report(&self, report: Report) -> Pending<'_, Receipt>;
 
     /// The end of the log.
     fn head(&self) -> Pending<'_, Head>;

@@ -2,9 +2,9 @@
 
 use super::{Handle, answered, fill, one};
 use crate::guards::OnceKey;
-use crate::init::tenant_record;
+use crate::init::{report_record, tenant_record};
 use domain::state::Authority;
-use ledger_client::{Append, Error, Receipt, Refusal};
+use ledger_client::{Append, Error, Receipt, Refusal, Report};
 use record::{RecordId, Tenant};
 use tokio::sync::oneshot;
 
@@ -83,6 +83,13 @@ impl Handle {
         asked: Asked,
     ) -> Result<Receipt, Error> {
         let record = tenant_record(tenant, name, id)?;
+        let prepared = self.inner.preparer.prepare(record, Authority::Ledger, None)?;
+        one(self.submit(vec![prepared], Some(asked)).await?)
+    }
+
+    /// Writes down what a role did, as it asked for.
+    pub(crate) async fn report_commanded(&self, report: &Report, id: RecordId, asked: Asked) -> Result<Receipt, Error> {
+        let record = report_record(report, id)?;
         let prepared = self.inner.preparer.prepare(record, Authority::Ledger, None)?;
         one(self.submit(vec![prepared], Some(asked)).await?)
     }

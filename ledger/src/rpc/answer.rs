@@ -23,6 +23,12 @@ impl Shared {
                 let receipt = handle.create_tenant_commanded(tenant, name, id, asked).await;
                 Ok(body::results(&[receipt]))
             }
+            Verb::Report => {
+                let asked = self.asked(&command, None);
+                let (report, id) = body::read_report(&command.body).map_err(Error::CommandRefused)?;
+                let receipt = handle.report_commanded(&report, id, asked).await;
+                Ok(body::results(&[receipt]))
+            }
             Verb::Head => Ok(body::head(&handle.head().await?)),
             Verb::Read => {
                 let (from, limit) =

@@ -2,7 +2,7 @@
 
 use crate::log::{Log, append as append_to, event, fresh_id, plain, private, tenant};
 use crate::stand::{PATIENCE, Stand, open};
-use ledger_client::{Append, Error, Guard, LedgerClient, Receipt};
+use ledger_client::{Append, Error, Guard, LedgerClient, Receipt, Report};
 use record::{Code, Kind, Record};
 use serde_json::json;
 
@@ -28,6 +28,7 @@ async fn suite(client: &dyn LedgerClient) {
     idempotency_keys_are_a_callers_own(client).await;
     refusals_say_what_is_wrong(client).await;
     tenants_begin_once(client).await;
+    reports_are_the_ledgers_own_words(client).await;
     sealed_values_are_opened(client).await;
     large_records_go_both_ways(client).await;
     the_end_is_followed(client).await;
@@ -174,6 +175,36 @@ async fn tenants_begin_once(client: &dyn LedgerClient) {
     assert_eq!(again, Err(Error::Denied(domain::Denial::TenantExists)));
     let nameless = client.create_tenant(tenant("beta"), String::new()).await;
     assert!(matches!(nameless, Err(Error::Refused(_))), "{nameless:?}");
+}
+
+async fn reports_are_the_ledgers_own_words(client: &dyn LedgerClient) {
+    let hash = record::Hash::of(b"digest").to_string();
+    let verified = domain::payload::ProjectionVerified {
+        projection: "timeline".to_owned(),
+        version: 1,
+        engine: "sqlite".to_owned(),
+        position: 2,
+        digest: hash.clone(),
+        replayed_digest: hash,
+        equal: true,
+        differences: 0,
+        parked: 0,
+    };
+    let report = |verified: &domain::payload::ProjectionVerified| Report::ProjectionVerified(verified.clone());
+    let written = client.report(report(&verified)).await.expect("is written");
+    let stored = Record::parse(written.committed.bytes.to_vec()).expect("canonical");
+    assert!(stored.tenant.is_ledger() && stored.kind.as_str() == "projection.verified");
+    assert_eq!(stored.payload["position"], 2);
+    assert_eq!(
+        stored.links.iter().map(record::Link::target).collect::<Vec<_>>(),
+        ["projection:timeline"]
+    );
+    let lie = domain::payload::ProjectionVerified {
+        differences: 7,
+        ..verified
+    };
+    let refused = client.report(report(&lie)).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
 }
 
 async fn sealed_values_are_opened(client: &dyn LedgerClient) {

@@ -47,26 +47,18 @@ impl Row<'_> {
         String::from_utf8(write_key(&key)).expect("canonical JSON is UTF-8")
     }
 
-    /// The bucket that it falls into; `None` for an offset that no record can have.
+    /// The bucket that it falls into. An offset that no record can have is a row too much: it has the last bucket of all.
     #[must_use]
-    pub fn bucket(&self) -> Option<u64> {
-        match (is_keyed(self.table), self.column("offset")) {
-            (false, Column::Integer(offset)) => u64::try_from(offset).ok().map(|offset| offset / BUCKET_OFFSETS),
-            (false, _) => None,
-            (true, _) => {
-                let key: Vec<Column<'_>> = key_columns(self.table).iter().map(|name| self.column(name)).collect();
-                Some(key_bucket(&key))
-            }
+    pub fn bucket(&self) -> u64 {
+        if is_keyed(self.table) {
+            let key: Vec<Column<'_>> = key_columns(self.table).iter().map(|name| self.column(name)).collect();
+            return key_bucket(&key);
         }
-    }
-
-    /// The offset of the record that the row belongs to; `None` for a table with another key.
-    #[must_use]
-    pub fn offset(&self) -> Option<u64> {
-        match self.column("offset") {
-            Column::Integer(offset) if !is_keyed(self.table) => u64::try_from(offset).ok(),
-            _ => None,
-        }
+        let offset = match self.column("offset") {
+            Column::Integer(offset) => u64::try_from(offset).unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        };
+        offset / BUCKET_OFFSETS
     }
 
     fn column(&self, name: &str) -> Column<'_> {

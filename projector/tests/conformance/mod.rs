@@ -7,6 +7,7 @@ mod faults;
 mod filters;
 mod parked;
 mod rebuild;
+mod verify;
 
 use crate::log::{Bytes, Log, Memory, START, key, public, tenant};
 use crate::place::{Model, Place};

@@ -241,7 +241,14 @@ fn a_key_holder_cannot_leave_the_rules() {
     let recovered = |to: u64| json!({"from": 0, "to": to, "disclosures_lost": 0});
     writer.write("acme", "ledger.recovered", recovered(8), &[]);
     writer.write("sigil-ledger", "ledger.recovered", recovered(8), &[]);
-    let expected: Vec<_> = (3..10).map(|offset| (Check::Chain, Some(offset), "/kind")).collect();
+    let hash = "0".repeat(64);
+    let verified = json!({
+        "projection": "timeline", "version": 1, "engine": "sqlite", "position": 3, "digest": hash,
+        "replayed_digest": hash, "equal": true, "differences": 0, "parked": 0,
+    });
+    writer.write("acme", "projection.verified", verified.clone(), &[]);
+    writer.write("sigil-ledger", "projection.verified", verified, &[]);
+    let expected: Vec<_> = (3..11).map(|offset| (Check::Chain, Some(offset), "/kind")).collect();
     assert_eq!(found(&verify(&writer.finish(), 10)), expected);
 }
 

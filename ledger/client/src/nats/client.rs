@@ -6,7 +6,7 @@ use super::follow::{advance, follow};
 use super::queue::{self, Item};
 use super::{Config, fresh_id, protect};
 use crate::wire::{Verb, body};
-use crate::{Append, Committed, Error, Head, LedgerClient, Pending, Receipt, Refusal, trace};
+use crate::{Append, Committed, Error, Head, LedgerClient, Pending, Receipt, Refusal, Report, trace};
 use domain::Catalogue;
 use record::{NewRecord, Opening, RecordId, Tenant};
 use std::sync::Arc;
@@ -158,10 +158,25 @@ impl Inner {
         let id = fresh_id().map_err(|_| Error::Unavailable {
             reason: "the operating system gives no randomness".to_owned(),
         })?;
-        let answer = self.wire.call(Verb::Tenant, &body::tenant(&tenant, &name, id)).await;
+        self.write(Verb::Tenant, &body::tenant(&tenant, &name, id), id).await
+    }
+
+    async fn report(&self, report: Report) -> Result<Receipt, Error> {
+        let id = fresh_id().map_err(|_| Error::Unavailable {
+            reason: "the operating system gives no randomness".to_owned(),
+        })?;
+        let body = body::report(&report, id).map_err(|error| Error::Unavailable {
+            reason: error.to_string(),
+        })?;
+        self.write(Verb::Report, &body, id).await
+    }
+
+    /// Asks for one record of the ledger's own, with this id.
+    async fn write(&self, verb: Verb, body: &[u8], id: RecordId) -> Result<Receipt, Error> {
+        let answer = self.wire.call(verb, body).await;
         let answer = answer.map_err(|failed| failed.of_write(id))?;
         let result = body::read_results(&answer).and_then(|results| results.into_iter().next());
-        let unreadable = || Error::Corrupt("the ledger's answer to `tenant` cannot be read".to_owned());
+        let unreadable = || Error::Corrupt(format!("the ledger's answer to `{verb}` cannot be read"));
         let receipt = result
             .ok_or_else(unreadable)?
             .map_err(|error| Failed::Answered(error).of_write(id))?;
@@ -208,6 +223,10 @@ impl LedgerClient for NatsClient {
 
     fn create_tenant(&self, tenant: Tenant, name: String) -> Pending<'_, Receipt> {
         Box::pin(self.0.create_tenant(tenant, name))
+    }
+
+    fn report(&self, report: Report) -> Pending<'_, Receipt> {
+        Box::pin(self.0.report(report))
     }
 
     fn head(&self) -> Pending<'_, Head> {

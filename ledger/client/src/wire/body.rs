@@ -2,7 +2,7 @@
 
 use super::new_record::{self, Unreadable};
 use super::{REQUEST_RECORDS, read_error, write_error};
-use crate::{Append, Committed, Error, Guard, Head, Receipt, Refusal};
+use crate::{Append, Committed, Error, Guard, Head, Receipt, Refusal, Report};
 use domain::payload::KeyRotated;
 use record::canonical::{self, write_integer, write_string};
 use record::{Fault, Hash, NewRecord, Opening, Origin, RecordId, Tenant, Timestamp, json};
@@ -99,6 +99,29 @@ pub fn tenant(tenant: &Tenant, name: &str, id: RecordId) -> Vec<u8> {
 pub fn read_tenant(body: &Map<String, Value>) -> Result<(Tenant, String, RecordId), Refusal> {
     let read = || Some((read_tenant_name(body)?, text(body, "name")?.to_owned(), read_id(body)?));
     read().filter(|_| body.len() == 3).ok_or(Refusal::Malformed)
+}
+
+/// The body of a `report` request: the id of the record is made by the sender.
+///
+/// # Errors
+/// None of today's reports has one.
+pub fn report(report: &Report, id: RecordId) -> Result<Vec<u8>, serde_json::Error> {
+    let report = serde_json::to_value(report)?;
+    Ok(canonical::to_vec(&json!({"id": id.to_string(), "report": report})))
+}
+
+/// Reads the body of a `report` request.
+///
+/// # Errors
+/// [`Refusal::Malformed`], also for a report of a newer build.
+pub fn read_report(body: &Map<String, Value>) -> Result<(Report, RecordId), Refusal> {
+    let read = || {
+        Some((
+            serde_json::from_value(body.get("report")?.clone()).ok()?,
+            read_id(body)?,
+        ))
+    };
+    read().filter(|_| body.len() == 2).ok_or(Refusal::Malformed)
 }
 
 /// The body of a `find` or `open` request.

@@ -11,6 +11,8 @@ pub enum Verb {
     Append,
     /// Begin a tenant.
     Tenant,
+    /// Write down what a role did.
+    Report,
     /// The end of the log.
     Head,
     /// Records from an offset on.
@@ -27,9 +29,10 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Append,
         Self::Tenant,
+        Self::Report,
         Self::Head,
         Self::Read,
         Self::Find,
@@ -44,6 +47,7 @@ impl Verb {
         match self {
             Self::Append => "append",
             Self::Tenant => "tenant",
+            Self::Report => "report",
             Self::Head => "head",
             Self::Read => "read",
             Self::Find => "find",
@@ -64,6 +68,8 @@ impl Verb {
     pub const fn permitted(self, role: GatewayRole) -> bool {
         match (self, role) {
             (_, GatewayRole::Gateway) => true,
+            // A projector reports what it verified; the words are closed and the ledger checks them.
+            (Self::Report, GatewayRole::Reader) => true,
             (Self::Head | Self::Read | Self::Find | Self::Wait | Self::Keys, GatewayRole::Reader) => true,
             (Self::Append | Self::Tenant | Self::Open, GatewayRole::Reader) => false,
         }
