@@ -47,7 +47,7 @@ async fn every_damaged_row_is_named_with_what_is_wrong_with_it() {
             &[r#"records ["5000"]: extra"#],
         ),
         (
-            "UPDATE timeline SET outcome = 'x' WHERE offset = 11",
+            "UPDATE timeline SET outcome = 'other' WHERE offset = 11",
             &[r#"timeline ["11"]: changed"#],
         ),
         (
@@ -67,7 +67,7 @@ async fn every_damaged_row_is_named_with_what_is_wrong_with_it() {
             &[r#"timelines ["3"]: changed"#],
         ),
         (
-            "INSERT INTO timelines VALUES (99999, 'acme', 'actor', 'agent:x', 1)",
+            "INSERT INTO timelines VALUES (99999, 'acme', 'actor', 'agent:other', 1)",
             &[r#"timelines ["99999"]: extra"#],
         ),
         (
@@ -107,7 +107,7 @@ async fn every_damaged_row_is_named_with_what_is_wrong_with_it() {
 async fn many_damaged_rows_are_counted_and_the_first_ones_named() {
     let log = Log::sample(220);
     let (place, model) = filled(&log).await;
-    place.tamper("UPDATE timeline SET kind = 'x'").await;
+    place.tamper("UPDATE timeline SET kind = 'other'").await;
     let found = compare(&model, &log).await;
     assert_eq!(
         (found.rows.len(), found.damaged),
@@ -168,7 +168,7 @@ async fn appends_go_on_while_a_comparison_runs_and_do_not_disturb_it() {
             positions.wait_for(|position| *position >= 100).await.unwrap();
             if damaged {
                 place
-                    .tamper("UPDATE timeline SET outcome = 'x' WHERE offset = 11")
+                    .tamper("UPDATE timeline SET outcome = 'other' WHERE offset = 11")
                     .await;
             }
             let found = verify(&model, &scratch, &mut source, &mut |_| {}, &Cancel::never())
