@@ -2,7 +2,7 @@
 //!
 //! So a gateway listens and answers whatever starts first.
 
-use ledger_client::{Append, Committed, Error, Head, LedgerClient, Pending, Receipt};
+use ledger_client::{Append, Committed, Error, Head, LedgerClient, Pending, Receipt, Report};
 use record::{NewRecord, Opening, RecordId, Tenant};
 use std::sync::OnceLock;
 use tokio::sync::watch;
@@ -58,6 +58,10 @@ impl<C: LedgerClient> LedgerClient for Late<C> {
     fn create_tenant(&self, tenant: Tenant, name: String) -> Pending<'_, Receipt> {
         self.client()
             .map_or_else(failed, |client| client.create_tenant(tenant, name))
+    }
+
+    fn report(&self, report: Report) -> Pending<'_, Receipt> {
+        self.client().map_or_else(failed, |client| client.report(report))
     }
 
     fn head(&self) -> Pending<'_, Head> {
