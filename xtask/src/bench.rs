@@ -7,12 +7,14 @@
 use anyhow::Result;
 
 use crate::process;
-use crate::services::{Postgres, Purpose};
+use crate::services::{BIN, Postgres, Purpose, nats};
 
 /// Benches known to need no server. Any other name, and no name at all, gets one.
-const ALONE: [&str; 9] = [
-    "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits",
+const ALONE: [&str; 12] = [
+    "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits", "feed", "separate", "sse",
 ];
+/// Benches that start a broker of their own, and mostly a Postgres as well.
+const DISTRIBUTED: [&str; 2] = ["feed", "separate"];
 
 /// The verb.
 pub fn run(names: &[String]) -> Result<()> {
@@ -43,6 +45,10 @@ fn executable(names: &[String]) -> Result<()> {
     let postgres = if needs_postgres(names) { find_postgres() } else { None };
     if let Some(postgres) = &postgres {
         command.envs(postgres.bench_environment());
+    }
+    if names.is_empty() || names.iter().any(|name| DISTRIBUTED.contains(&name.as_str())) {
+        command.env(nats::VARIABLE, nats::find()?);
+        command.env(BIN, Postgres::programs()?);
     }
     process::run(&mut command)
 }

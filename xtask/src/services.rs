@@ -27,7 +27,8 @@ use crate::scratch::Scratch;
 use leash::Leash;
 
 const URL: &str = "SIGIL_TEST_POSTGRES_URL";
-const BIN: &str = "SIGIL_TEST_POSTGRES_BIN";
+/// The variable by which tests find the programs of Postgres, for servers of their own.
+pub const BIN: &str = "SIGIL_TEST_POSTGRES_BIN";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a server is for.
@@ -103,6 +104,12 @@ impl Postgres {
     /// Installs the system's own server and says where its programs lie.
     pub fn install() -> Result<PathBuf> {
         programs::install()
+    }
+
+    /// The programs of a server: those that the variable names, those on this machine, else those that can be installed.
+    pub fn programs() -> Result<PathBuf> {
+        let named = std::env::var_os(BIN).map(PathBuf::from);
+        named.or_else(programs::find).map_or_else(programs::install, Ok)
     }
 
     /// Starts a server with the programs in `bin_dir` and waits until it answers.

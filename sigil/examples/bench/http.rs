@@ -3,6 +3,7 @@
 use crate::client::{Client, post};
 use crate::server::{Home, Server};
 use crate::{limit, load, postgres, table};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(8);
 pub async fn single() {
     let home = Home::create().await;
     let server = Server::start(&home);
-    let measured = rate(&server, 64, 1).await;
+    let measured = rate(server.address, 64, 1).await;
     let memory = server.peak_memory_mb();
     drop(server);
     table::note(
@@ -45,7 +46,7 @@ pub async fn ndjson() {
     let home = Home::create().await;
     let server = Server::start(&home);
     let before = limit::signing();
-    let measured = rate(&server, 16, 100).await;
+    let measured = rate(server.address, 16, 100).await;
     let limit = f64::midpoint(before, limit::signing());
     table::row(
         "NDJSON, 100 records a request (records/s vs signing)",
@@ -59,11 +60,12 @@ pub async fn ndjson() {
     );
 }
 
-async fn rate(server: &Server, connections: usize, per_request: u64) -> f64 {
+/// Acknowledged records a second.
+pub async fn rate(address: SocketAddr, connections: usize, per_request: u64) -> f64 {
     let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     let worker = |_| {
-        let (next, address) = (Arc::clone(&next), server.address);
+        let next = Arc::clone(&next);
         tokio::spawn(async move {
             let mut client = Client::connect(address).await;
             let mut done = 0;
@@ -88,7 +90,8 @@ async fn rate(server: &Server, connections: usize, per_request: u64) -> f64 {
     done as f64 / start.elapsed().as_secs_f64()
 }
 
-fn request(first: u64, count: u64) -> Vec<u8> {
+/// A request that appends these records.
+pub fn request(first: u64, count: u64) -> Vec<u8> {
     if count == 1 {
         return post("/v1/records", "application/json", &load::body(first));
     }

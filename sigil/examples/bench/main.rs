@@ -11,17 +11,23 @@
 mod append;
 mod client;
 mod cpu;
+mod feed;
 mod http;
 mod limit;
 mod load;
 mod postgres;
 mod server;
 mod size;
+mod sse;
+mod stage;
 mod table;
+mod visible;
 
 use std::process::ExitCode;
 
-const NAMES: [&str; 7] = ["limits", "append", "http", "ndjson", "timeline", "verify", "scale"];
+const NAMES: [&str; 10] = [
+    "limits", "append", "http", "ndjson", "timeline", "verify", "scale", "feed", "separate", "sse",
+];
 
 fn main() -> ExitCode {
     if std::env::var_os(server::CHILD).is_some() {
@@ -51,6 +57,15 @@ fn main() -> ExitCode {
     if sizes {
         let full = wanted("scale");
         runtime.block_on(size::run(full));
+    }
+    if wanted("feed") {
+        runtime.block_on(feed::run());
+    }
+    if wanted("separate") {
+        runtime.block_on(visible::run());
+    }
+    if wanted("sse") {
+        runtime.block_on(sse::run());
     }
     ExitCode::SUCCESS
 }

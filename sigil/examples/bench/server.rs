@@ -5,6 +5,7 @@ use record::{Origin, Slug, Tenant};
 use sigil::place::Place;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -36,6 +37,11 @@ impl Home {
         writeln!(token, "{TOKEN}").expect("the token is written");
         Self { place, dir }
     }
+
+    /// A file beside the log.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
 }
 
 /// A running server.
@@ -53,7 +59,7 @@ impl Server {
             .args(["--json", "dev", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&home.place.data_dir)
             .arg("--token-file")
-            .arg(home.dir.path().join("token"))
+            .arg(home.path("token"))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
@@ -72,14 +78,24 @@ impl Server {
 
     /// The largest resident memory so far, in MB.
     pub fn peak_memory_mb(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: f64 = line
-            .and_then(|line| line.split_whitespace().next())
-            .and_then(|kib| kib.parse().ok())
-            .unwrap_or(0.0);
-        kib / 1_000.0
+        memory_mb(self.child.id(), "VmHWM:")
     }
+
+    /// Its resident memory now, in MB.
+    pub fn memory_mb(&self) -> f64 {
+        memory_mb(self.child.id(), "VmRSS:")
+    }
+}
+
+/// What the system says of a process's memory under this name, in MB.
+pub fn memory_mb(pid: u32, name: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib: f64 = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|kib| kib.parse().ok())
+        .unwrap_or(0.0);
+    kib / 1_000.0
 }
 
 impl Drop for Server {

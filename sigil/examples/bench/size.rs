@@ -40,7 +40,7 @@ async fn grow(home: &Home, size: u64) {
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let mut next = embedded.handle.head().await.expect("a head").size;
-    let mut projecting = embedded.project();
+    let mut projecting = embedded.project(None);
     while next < size {
         let count = 4_096.min(size - next);
         for receipt in embedded
