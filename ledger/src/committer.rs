@@ -73,6 +73,9 @@ impl Committer {
             return answer_failed(batch.waiting, &records, &failure);
         }
         let mut durable = Durability::Untouched;
+        // Exported where spans are: one for each group commit, until everybody is answered.
+        let _span =
+            tracing::info_span!(target: "sigil::span", "commit", otel.kind = "internal", records = records.len());
         match self.commit(&records, &batch, &mut durable) {
             Ok(()) => {
                 // Before anybody is answered: whoever was told of a revocation finds it in force.

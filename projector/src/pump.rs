@@ -26,7 +26,7 @@ pub async fn pump<'a>(consumer: Consumer<'a>, sink: &mut dyn Sink, until: u64) -
     let (mut consumer, mut batch) = consumer.next().await?;
     while consumer.position() < until {
         let next = Box::pin(consumer.next());
-        (consumer, batch) = match select(sink.apply(batch), next).await {
+        (consumer, batch) = match select(apply(sink, batch), next).await {
             Either::Left((applied, next)) => {
                 applied?;
                 next.await?
@@ -37,6 +37,23 @@ pub async fn pump<'a>(consumer: Consumer<'a>, sink: &mut dyn Sink, until: u64) -
             }
         };
     }
-    sink.apply(batch).await?;
+    apply(sink, batch).await?;
     Ok(consumer)
+}
+
+/// Applies one batch in a span of its own, which is exported where spans are.
+fn apply<'s>(sink: &'s mut dyn Sink, batch: Batch) -> Pending<'s, ()> {
+    let span = tracing::info_span!(
+        target: "sigil::span",
+        "project",
+        otel.kind = "consumer",
+        offset.from = batch.from,
+        records = batch.until - batch.from,
+        error = tracing::field::Empty
+    );
+    Box::pin(async move {
+        let applied = sink.apply(batch).await;
+        span.record("error", applied.is_err());
+        applied
+    })
 }

@@ -103,6 +103,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
             attributes: Vec::new(),
         };
         attributes.record(&mut draft);
+        // A batch belongs to no request: it is a trace of its own.
+        let own = || ledger_client::trace::TraceContext::begin(None);
+        draft.context.get_or_insert_with(own);
         if draft.context.as_ref().is_some_and(|context| context.is_sampled()) {
             span.extensions_mut().insert(draft);
         }

@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that meets an absent member shall fail")]
 
 mod client;
+mod collector;
 
 mod commands;
 mod compose;

@@ -2,6 +2,7 @@
 //! gone in turn, an orderly end, and TLS on every connection.
 
 use crate::client::{Client, TOKEN};
+use crate::collector::{PARENT, TRACE, bytes, collector, contains};
 use crate::log::{Ran, event, id};
 use crate::server::errors_of;
 use crate::system::{System, append, eventually, metric, misses, ops, probe, ready, timeline};
@@ -117,6 +118,69 @@ async fn a_ledger_that_dies_in_mid_request_leaves_a_retry_that_is_safe() {
     for role in [gateway, projector, ledger] {
         role.stop();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_leads_from_the_caller_through_gateway_and_ledger_to_the_stream() {
+    let nats = Nats::start().await;
+    let database = Postgres::database().await;
+    let mut system = System::new(&nats.url(), &database.url_without_password(), database.password());
+    let (url, exports) = collector();
+    system.set("telemetry.otlp_endpoint", url);
+    // Batches are traces of their own; with every one of them the export is sure to have one.
+    system.set("telemetry.sample_ratio", 1);
+    let (ledger, projector, gateway) = (
+        system.start("ledger"),
+        system.start("projector"),
+        system.start("gateway"),
+    );
+    for role in [&ledger, &projector, &gateway] {
+        ready(role);
+    }
+    let traceparent = format!("00-{TRACE}-{PARENT}-01");
+    let mut client = gateway.client();
+    let answer = client.post_with(&event("agent:a1", "trace.test"), &[("traceparent", &traceparent)]);
+    let answer = answer.expect("an answer").is(201);
+    let offset = answer.json()["offset"].as_u64().expect("an offset");
+    let span = answer
+        .header("traceparent")
+        .split('-')
+        .nth(2)
+        .expect("a span id")
+        .to_owned();
+    timeline(&gateway, offset + 1);
+    for role in [gateway, ledger, projector] {
+        role.stop();
+    }
+    let bodies: Vec<Vec<u8>> = std::iter::from_fn(|| exports.recv_timeout(std::time::Duration::from_secs(2)).ok())
+        .map(|(_, body)| body)
+        .collect();
+    let has = |parts: &[&[u8]]| bodies.iter().any(|body| parts.iter().all(|part| contains(body, part)));
+    let (trace, parent, span) = (bytes(TRACE), bytes(PARENT), bytes(&span));
+    assert!(
+        has(&[b"sigil-gateway", b"request", &trace, &span, &parent]),
+        "the gateway's span under the caller's"
+    );
+    assert!(
+        has(&[b"sigil-ledger", b"rpc", &trace, &span]),
+        "the ledger's under the gateway's"
+    );
+    assert!(has(&[b"sigil-ledger", b"commit"]), "a group commit");
+    assert!(has(&[b"sigil-projector", b"project"]), "a batch");
+    // The stream's message carries the trace on to whoever reads it.
+    let broker = async_nats::connect(nats.url()).await.expect("the broker");
+    let context = async_nats::jetstream::new(broker);
+    let stream = context
+        .get_stream("SIGIL_AUDIT_00000000000000000000")
+        .await
+        .expect("the stream");
+    let message = stream.get_raw_message(offset + 1).await.expect("the record's message");
+    let carried = message
+        .headers
+        .get("traceparent")
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    assert!(carried.starts_with(&format!("00-{TRACE}-")), "{carried}");
 }
 
 /// Requests that the gateway has under way, the question itself among them.
