@@ -28,8 +28,6 @@ const IDLE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(500);
 /// Under load, records are handed on at most 40 times a second, in larger batches; one that comes alone goes at once.
 const PACE: Duration = Duration::from_millis(25);
-/// A batch of this many is full.
-const FULL: usize = 1_024;
 
 /// Reads the newest stream of a log, and below and beside it the fallback.
 pub struct StreamSource {
@@ -164,7 +162,7 @@ impl StreamSource {
             return Ok(Vec::new());
         };
         while let Some(until) = until.filter(|until| *until > Instant::now())
-            && reading.len() < FULL
+            && !reading.is_full()
         {
             match tokio::time::timeout_at(until.into(), reading.receive()).await {
                 // What is here is whole: what ended shows at the next call.

@@ -38,8 +38,15 @@ impl Log {
         }
     }
 
+    /// Opens the log. A test beside this one that starts a process holds every lock of ours between its fork and its exec,
+    /// so a log that was closed just now may still be locked.
     pub fn open(&self) -> Handle {
-        Handle::open(self.config()).expect("opens")
+        loop {
+            match Handle::open(self.config()) {
+                Err(ledger::Error::InUse { .. }) => std::thread::yield_now(),
+                opened => return opened.expect("opens"),
+            }
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct Reading {
     inbox: async_nats::Subject,
     subscriber: Subscriber,
     received: VecDeque<(u64, Arc<[u8]>)>,
+    received_bytes: usize,
     /// Messages that the request under way may still bring; 0 when there is none.
     asked: usize,
     heard: Instant,
@@ -68,6 +69,7 @@ impl Reading {
             inbox,
             subscriber,
             received: VecDeque::new(),
+            received_bytes: 0,
             asked: 0,
             heard: Instant::now(),
             connects,
@@ -79,25 +81,32 @@ impl Reading {
         self.received.front().map(|(sequence, _)| *sequence)
     }
 
-    /// Messages received and not taken.
-    pub(super) fn len(&self) -> usize {
-        self.received.len()
+    /// Whether what was received and not taken is enough for a batch.
+    pub(super) fn is_full(&self) -> bool {
+        self.received.len() >= REQUEST || self.received_bytes >= REQUEST_BYTES
     }
 
     /// Forgets messages before `sequence`.
     pub(super) fn skip_to(&mut self, sequence: u64) {
         while self.first().is_some_and(|first| first < sequence) {
-            self.received.pop_front();
+            self.pop();
         }
     }
 
-    /// Takes the messages that follow one another from `sequence` on.
+    fn pop(&mut self) -> Option<Arc<[u8]>> {
+        let (_, bytes) = self.received.pop_front()?;
+        self.received_bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    /// Takes the messages that follow one another from `sequence` on: one batch at most.
     pub(super) fn take(&mut self, sequence: u64) -> Vec<Arc<[u8]>> {
         let mut taken: Vec<Arc<[u8]>> = Vec::with_capacity(self.received.len());
-        while let Some((at, _)) = self.received.front()
-            && *at == sequence + taken.len() as u64
-        {
-            taken.extend(self.received.pop_front().map(|(_, bytes)| bytes));
+        let mut bytes = 0;
+        while self.first() == Some(sequence + taken.len() as u64) && bytes < REQUEST_BYTES {
+            let record = self.pop();
+            bytes += record.as_ref().map_or(0, |record| record.len());
+            taken.extend(record);
         }
         taken
     }
@@ -182,6 +191,7 @@ impl Reading {
         self.asked = self.asked.saturating_sub(1);
         // Repetitions end here. A sequence that is left out shows when it is taken.
         if self.received.back().is_none_or(|(last, _)| *last < sequence) {
+            self.received_bytes += message.payload.len();
             self.received.push_back((sequence, message.payload.as_ref().into()));
         }
         Ok(true)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-const VERBS: [&[&str]; 19] = [
+const VERBS: [&[&str]; 22] = [
     &["demo"],
     &["dev"],
     &["init"],
@@ -23,6 +23,9 @@ const VERBS: [&[&str]; 19] = [
     &["projection", "verify"],
     &["key"],
     &["key", "rotate"],
+    &["stream"],
+    &["stream", "status"],
+    &["stream", "rebuild"],
     &["doctor"],
     &["completion"],
 ];

@@ -20,4 +20,6 @@ mod roles;
 mod sample_logs;
 mod server;
 mod service;
+mod sources;
+mod stream;
 mod system;
