@@ -10,21 +10,23 @@ mod reading;
 use crate::query::Pending;
 use crate::{Error, Source};
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use futures_util::TryStreamExt as _;
-use futures_util::future::{Either, select};
 use reading::{Ended, Reading};
 use record::{Slug, wire};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// How long the server may take to answer a request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Silence of the stream after which the ledger is asked whether there is more, and the server which stream is the newest.
 const IDLE: Duration = Duration::from_secs(1);
-/// Pause before the stream is looked for again.
+/// How long a stream that is looked for may take to come before the ledger is read instead.
+const MOMENT: Duration = Duration::from_secs(2);
+/// Pause before the stream is looked for again, or the ledger after a failure.
 const RETRY: Duration = Duration::from_millis(500);
 /// Under load, records are handed on at most 40 times a second, in larger batches; one that comes alone goes at once.
 const PACE: Duration = Duration::from_millis(25);
@@ -35,12 +37,46 @@ pub struct StreamSource {
     log: Slug,
     fallback: Box<dyn Source>,
     reading: Option<Reading>,
+    /// A stream is being looked for.
+    search: Option<Search>,
+    /// Not before this time again.
+    search_again: Option<Instant>,
     /// The stream is behind the log, so the fallback is asked at the same time.
     lagging: bool,
     /// Records of the fallback that came while the stream was waited for, and the offset of the first.
     kept: Option<(u64, Vec<Arc<[u8]>>)>,
     /// When records were handed on last.
     last: Option<Instant>,
+}
+
+/// A search for the newest stream, on a task of its own: a server that hangs holds nothing up.
+struct Search {
+    since: Instant,
+    task: JoinHandle<Result<Reading, Ended>>,
+}
+
+impl Search {
+    /// Begins to look for the newest stream of `log`, to read it from `from` on.
+    fn begin(context: Context, log: Slug, from: u64) -> Self {
+        let search = async move {
+            let base = newest(&context, &log).await?;
+            let base = base.ok_or_else(|| Ended("there is none".to_owned()))?;
+            let stream = context.get_stream(wire::stream_name(&log, base)).await;
+            let stream = stream.map_err(|error| Ended(error.to_string()))?;
+            let sequence = wire::sequence(base, from).unwrap_or(1);
+            Reading::begin(context, &stream, base, sequence).await
+        };
+        Self {
+            since: Instant::now(),
+            task: tokio::spawn(search),
+        }
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// What has come from the stream where a record is due.
@@ -62,6 +98,8 @@ impl StreamSource {
             log,
             fallback,
             reading: None,
+            search: None,
+            search_again: None,
             lagging: false,
             kept: None,
             last: None,
@@ -75,8 +113,8 @@ impl StreamSource {
             {
                 return Ok(records);
             }
-            if self.reading.as_ref().is_none_or(|reading| reading.check().is_err()) {
-                self.reading = self.attach(from).await;
+            if let Some(Err(ended)) = self.reading.as_mut().map(Reading::check) {
+                self.lose(&ended);
             }
             let Some(base) = self.reading.as_ref().map(|reading| reading.base) else {
                 if let Some(records) = self.without_stream(from).await {
@@ -92,50 +130,50 @@ impl StreamSource {
                 // Sequences are missing from the stream: the ledger has the records.
                 Ok(Found::Later) => return self.fallback.next(from).await,
                 Ok(Found::Nothing) => self.wait(from).await,
-                Err(Ended(reason)) => {
-                    tracing::debug!(reason, "the stream is looked for again");
-                    self.reading = None;
-                }
+                Err(ended) => self.lose(&ended),
             }
         }
     }
 
-    /// The newest stream, read from `from` on; `None` when the broker cannot be reached or has none.
-    async fn attach(&mut self, from: u64) -> Option<Reading> {
-        let (context, log) = (self.context(), self.log.clone());
-        let attached = async {
-            let base = newest(&context, &log)
-                .await?
-                .ok_or_else(|| Ended("there is none".to_owned()))?;
-            let name = wire::stream_name(&log, base);
-            let stream = context
-                .get_stream(name)
-                .await
-                .map_err(|error| Ended(error.to_string()))?;
-            let sequence = wire::sequence(base, from).unwrap_or(1);
-            Reading::begin(context, &stream, base, sequence).await
+    /// The stream cannot be read on: it is looked for again.
+    fn lose(&mut self, Ended(reason): &Ended) {
+        tracing::debug!(reason, "the stream is looked for again");
+        self.reading = None;
+    }
+
+    /// Looks for the stream in the background and reads the ledger meanwhile, after a moment in which the stream may come.
+    /// Gives nothing when the stream was found, or after a pause.
+    async fn without_stream(&mut self, from: u64) -> Option<Vec<Arc<[u8]>>> {
+        let connected = self.client.connection_state() == State::Connected;
+        if self.search.is_none() && connected && self.search_again.is_none_or(|at| at <= Instant::now()) {
+            self.search = Some(Search::begin(self.context(), self.log.clone(), from));
+        }
+        let Some(search) = self.search.as_mut() else {
+            return self.ledger_for(from, RETRY).await;
         };
-        match attached.await {
-            Ok(reading) => Some(reading),
+        let found = tokio::time::timeout_at((search.since + MOMENT).into(), &mut search.task).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(_) => tokio::select! {
+                found = &mut search.task => found,
+                records = self.fallback.next(from) => return given(records).await,
+            },
+        };
+        self.search = None;
+        match found.unwrap_or_else(|error| Err(Ended(error.to_string()))) {
+            Ok(reading) => self.reading = Some(reading),
             Err(Ended(reason)) => {
                 tracing::warn!(log = %self.log, reason, "the stream is not there: reading from the ledger");
-                None
+                self.search_again = Some(Instant::now() + RETRY);
             }
         }
+        None
     }
 
-    /// Records of the fallback, or nothing after a pause: then the stream is looked for again.
-    async fn without_stream(&mut self, from: u64) -> Option<Vec<Arc<[u8]>>> {
-        let fallback = self.fallback.next(from);
-        match select(fallback, pin!(tokio::time::sleep(RETRY))).await {
-            Either::Left((Ok(records), _)) => Some(records),
-            Either::Left((Err(error), pause)) => {
-                tracing::debug!(%error, "neither the stream nor the ledger answers");
-                pause.await;
-                None
-            }
-            Either::Right(_) => None,
-        }
+    /// Records of the ledger, if it has some within this time.
+    async fn ledger_for(&mut self, from: u64, patience: Duration) -> Option<Vec<Arc<[u8]>>> {
+        let records = tokio::time::timeout(patience, self.fallback.next(from)).await;
+        given(records.ok()?).await
     }
 
     /// What has come from the stream at `sequence`.
@@ -143,7 +181,9 @@ impl StreamSource {
         let Some(reading) = self.reading.as_mut() else {
             return Ok(Found::Nothing);
         };
-        reading.drain()?;
+        if reading.has_passed(sequence) {
+            return Err(Ended("the reader went back".to_owned()));
+        }
         reading.skip_to(sequence);
         match reading.first() {
             Some(first) if first == sequence => {
@@ -183,14 +223,7 @@ impl StreamSource {
             tokio::select! {
                 received = reading.receive() => Some(received),
                 records = self.fallback.next(from) => {
-                    // A ledger that fails for the moment is asked again; the stream may be quicker.
-                    match records {
-                        Ok(records) => self.kept = Some((from, records)),
-                        Err(error) => {
-                            tracing::debug!(%error, "the ledger does not answer");
-                            tokio::time::sleep(RETRY).await;
-                        }
-                    }
+                    self.kept = given(records).await.map(|records| (from, records));
                     return;
                 }
                 () = tokio::time::sleep(IDLE) => None,
@@ -200,11 +233,14 @@ impl StreamSource {
         };
         let ended = match received {
             Some(received) => received,
-            None => self.look(from).await,
+            // Whoever does not answer this is not waited for.
+            None => match tokio::time::timeout(IDLE, self.look(from)).await {
+                Ok(looked) => looked,
+                Err(_) => Err(Ended("the server does not answer".to_owned())),
+            },
         };
-        if let Err(Ended(reason)) = ended {
-            tracing::debug!(reason, "the stream is looked for again");
-            self.reading = None;
+        if let Err(ended) = ended {
+            self.lose(&ended);
         }
     }
 
@@ -221,6 +257,18 @@ impl StreamSource {
 
     fn context(&self) -> Context {
         ContextBuilder::new().timeout(TIMEOUT).build(self.client.clone())
+    }
+}
+
+/// What the ledger gave; nothing after a pause, when it failed for the moment.
+async fn given(records: Result<Vec<Arc<[u8]>>, Error>) -> Option<Vec<Arc<[u8]>>> {
+    match records {
+        Ok(records) => Some(records),
+        Err(error) => {
+            tracing::debug!(%error, "the ledger does not answer");
+            tokio::time::sleep(RETRY).await;
+            None
+        }
     }
 }
 

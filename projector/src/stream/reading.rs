@@ -33,6 +33,8 @@ pub(super) struct Reading {
     subscriber: Subscriber,
     received: VecDeque<(u64, Arc<[u8]>)>,
     received_bytes: usize,
+    /// Messages before this sequence will not come again.
+    passed: u64,
     /// Messages that the request under way may still bring; 0 when there is none.
     asked: usize,
     heard: Instant,
@@ -70,6 +72,7 @@ impl Reading {
             subscriber,
             received: VecDeque::new(),
             received_bytes: 0,
+            passed: sequence,
             asked: 0,
             heard: Instant::now(),
             connects,
@@ -79,6 +82,11 @@ impl Reading {
     /// The sequence of the first message received and not taken.
     pub(super) fn first(&self) -> Option<u64> {
         self.received.front().map(|(sequence, _)| *sequence)
+    }
+
+    /// Whether the message at `sequence` was given already and will not come again.
+    pub(super) const fn has_passed(&self, sequence: u64) -> bool {
+        sequence < self.passed
     }
 
     /// Whether what was received and not taken is enough for a batch.
@@ -94,7 +102,8 @@ impl Reading {
     }
 
     fn pop(&mut self) -> Option<Arc<[u8]>> {
-        let (_, bytes) = self.received.pop_front()?;
+        let (sequence, bytes) = self.received.pop_front()?;
+        self.passed = sequence + 1;
         self.received_bytes -= bytes.len();
         Some(bytes)
     }
@@ -134,8 +143,10 @@ impl Reading {
         Ok(())
     }
 
-    /// Whether the server was silent for too long, or the connection is another one.
-    pub(super) fn check(&self) -> Result<(), Ended> {
+    /// Whether the server was silent for too long, or the connection is another one. What came while nobody asked is
+    /// heard first.
+    pub(super) fn check(&mut self) -> Result<(), Ended> {
+        self.drain()?;
         let connects = self.context.client().statistics().connects.load(Ordering::Relaxed);
         if connects != self.connects {
             return Err(Ended("the connection was made anew".to_owned()));

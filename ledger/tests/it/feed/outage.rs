@@ -174,3 +174,25 @@ async fn connections_that_break_in_the_middle_of_a_message_do_no_harm() {
     assert_holds(&context(&nats).await, &handle, 0).await;
     task.abort();
 }
+
+/// More bytes than one request for the stream's end brings.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_of_large_records_is_compared_too() {
+    let (nats, log) = (Nats::start().await, Log::create().await);
+    let handle = log.open();
+    let large = |at: usize| {
+        let mut record = event(&format!("large{at}"));
+        record.payload["data"] = serde_json::json!({"text": "x".repeat(700_000)});
+        record
+    };
+    for result in handle.append_many((0..14).map(large).collect()).await.expect("appends") {
+        result.expect("is written");
+    }
+    let size = grow(&handle, 1).await;
+    for _ in 0..2 {
+        let mut feed = Running::start(&handle, &nats, Config::default()).await;
+        feed.published(size).await;
+        feed.stop().await;
+    }
+    assert_holds(&context(&nats).await, &handle, 0).await;
+}
