@@ -29,7 +29,7 @@ use crate::scopes::{self, SLOT, Scopes};
 use crate::store::{block_key, guarded};
 use crate::{Error, block};
 use builder::Builder;
-use record::{Hash, Origin};
+use record::{Hash, Origin, Slug};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,6 +139,12 @@ impl Work {
     #[must_use]
     pub const fn log(&self) -> &Origin {
         &self.keyring.log
+    }
+
+    /// The log's short name, once its genesis is restored.
+    #[must_use]
+    pub const fn slug(&self) -> Option<&Slug> {
+        self.builder.slug()
     }
 
     /// Number of records so far: the offset of the next one.

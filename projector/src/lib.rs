@@ -40,5 +40,5 @@ pub use resume::{ChainEnd, Resume};
 pub use retry::Retry;
 pub use rows::Rows;
 pub use source::Source;
-pub use stream::StreamSource;
+pub use stream::{Copies, StreamSource};
 pub use verify::{Damage, NAMED_ROWS, Verification, What, verify};

@@ -5,7 +5,10 @@
 //! missing, late, or refused by the checker is asked of the fallback, which is the ledger. The log goes on at its own
 //! pace whatever happens to the broker; this source follows it without a gap and without a repetition.
 
+mod copies;
 mod reading;
+
+pub use copies::Copies;
 
 use crate::query::Pending;
 use crate::{Error, Source};

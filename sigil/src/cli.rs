@@ -494,6 +494,18 @@ pub struct Restore {
     /// A file of records, one a line, to be restored behind those of the backup. May be repeated.
     #[arg(long, value_name = "FILE")]
     pub copies: Vec<PathBuf>,
+    /// Restore what the log's streams hold behind the backup and the files.
+    #[arg(long)]
+    pub from_stream: bool,
+    /// The broker [default: nats.url of the configuration].
+    #[arg(long, requires = "from_stream")]
+    pub nats: Option<String>,
+    /// The configuration file that says how to connect [default: sigil.toml in this directory, where there is one].
+    #[arg(long, requires = "from_stream")]
+    pub config: Option<PathBuf>,
+    /// The lost log's short name, where no backup and no file of copies brings its genesis.
+    #[arg(long, requires = "from_stream")]
+    pub slug: Option<String>,
     /// Keep what there is for reading, and never continue it: for a log whose last records are lost.
     #[arg(long)]
     pub close: bool,
@@ -505,7 +517,23 @@ pub struct Restore {
 impl Restore {
     /// Whether records are restored that no backup vouches for.
     pub const fn has_copies(&self) -> bool {
-        !self.copies.is_empty()
+        self.from_stream || !self.copies.is_empty()
+    }
+
+    /// The configuration that says how to connect to the broker.
+    pub fn bus_config(&self) -> ConfigArgs {
+        ConfigArgs {
+            role: Role::Ledger,
+            config: self.config.clone(),
+            data_dir: Some(self.log.data_dir.display().to_string()),
+            key_file: None,
+            listen: None,
+            token_file: None,
+            ops_listen: None,
+            nats: self.nats.clone(),
+            postgres: None,
+            set: Vec::new(),
+        }
     }
 }
 

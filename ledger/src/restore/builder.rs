@@ -15,7 +15,7 @@ use crate::timelines::Timelines;
 use crate::{Error, block, recovery, standing};
 use domain::{Catalogue, State};
 use fjall::OwnedWriteBatch;
-use record::{Hash, PublicKey, Record, Timestamp};
+use record::{Hash, PublicKey, Record, Slug, Timestamp};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tlog::{Edge, FullTile, hash_leaf, log_entry, timeline_entry};
@@ -36,6 +36,7 @@ pub(super) struct Builder {
     timelines: Timelines,
     last: Option<(Hash, Timestamp)>,
     genesis: Option<Hash>,
+    slug: Option<Slug>,
     lost: u64,
 }
 
@@ -60,6 +61,7 @@ impl Builder {
             timelines: Timelines::default(),
             last: None,
             genesis: None,
+            slug: None,
             lost: 0,
         })
     }
@@ -77,6 +79,11 @@ impl Builder {
     /// Hash of the first record.
     pub(super) const fn genesis(&self) -> Option<Hash> {
         self.genesis
+    }
+
+    /// The log's short name in its streams.
+    pub(super) const fn slug(&self) -> Option<&Slug> {
+        self.slug.as_ref()
     }
 
     /// Every record key that the log has had.
@@ -152,6 +159,8 @@ impl Builder {
         }
         if let (0, Some(genesis)) = (first, records.first()) {
             self.genesis = Some(genesis.hash);
+            let slug = genesis.payload.get("slug").and_then(serde_json::Value::as_str);
+            self.slug = slug.and_then(Slug::parse);
         }
         self.last = records.last().map(|last| (last.hash, last.ts)).or(self.last);
         Ok(())

@@ -55,7 +55,8 @@ fn settings(args: ConfigArgs) -> Result<Settings, Failure> {
     Ok(command::config::load(&args)?.settings)
 }
 
-async fn client(settings: &Settings) -> Result<Client, Failure> {
+/// A client of the broker that is configured; one that does not come in time is unavailable.
+pub async fn client(settings: &Settings) -> Result<Client, Failure> {
     let patience = Duration::from_millis(settings.nats.connect_timeout_ms.saturating_mul(2));
     let board = Board::new(Role::Ledger.as_str());
     let connected = tokio::time::timeout(patience, bus::connect(&settings.nats, Role::Ledger, &board)).await;
