@@ -63,3 +63,45 @@ fn decode(mark: &[u8]) -> Result<Timestamp, Error> {
     let at = i64::from_be_bytes(mark.try_into().map_err(|_| wrong())?);
     Timestamp::from_micros(at).ok_or_else(wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros).expect("in range")
+    }
+
+    #[test]
+    fn only_commands_from_before_a_restore_may_be_repetitions() {
+        let restored = Standing {
+            restored_at: Some(decode(&encode(at(1_000))).expect("reads")),
+            closed: false,
+        };
+        for (issued, tolerance, may) in [
+            (999, 0, true),
+            (1_000, 0, true),
+            (1_001, 0, false),
+            (1_030, 30, true),
+            (1_031, 30, false),
+        ] {
+            assert_eq!(
+                restored.may_be_repeated(at(issued), tolerance),
+                may,
+                "{issued} {tolerance}"
+            );
+        }
+        let never = Standing {
+            restored_at: None,
+            closed: false,
+        };
+        assert!(!never.may_be_repeated(at(0), i64::MAX));
+    }
+
+    #[test]
+    fn a_mark_that_is_no_time_is_damage() {
+        for mark in [&b""[..], b"1234567", &i64::MAX.to_be_bytes()] {
+            assert!(decode(mark).is_err(), "{mark:?}");
+        }
+    }
+}

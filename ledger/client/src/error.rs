@@ -65,7 +65,7 @@ pub enum Error {
         reason: String,
     },
     /// A sealed value's key is gone without an erasure record.
-    #[error("a scope key of this record is lost")]
+    #[error("what opens a sealed value of this record is lost")]
     ScopeKeyLost,
     /// Stored bytes are not what was written. The ledger stops writing.
     #[error("stored data is damaged: {0}")]

@@ -25,6 +25,9 @@ pub async fn run(args: Restore, output: &Output) -> Result<Exit, Failure> {
     let trust = args.trust.as_deref().map(verify::read_trust).transpose()?;
     let mut known = evidence::gather(&args).await?;
     let work = copies::add(&args, begin(&args, &place).await?).await?;
+    if let Some(alarm) = evidence::read_model_ahead(&args, &place, work.log(), work.size()).await {
+        output.note(&alarm);
+    }
     let ending = judge(&args, &work, &mut known)?;
     for sentence in known.ignored() {
         output.note(&format!("ignored: {sentence}"));

@@ -4,7 +4,7 @@
 //! a replay, so that a changed row is found as well. Exit 3: something is wrong; 5: it could not be checked.
 
 mod keys;
-mod replay;
+pub mod replay;
 mod store;
 
 use crate::cli::Verify;

@@ -92,6 +92,9 @@ fn a_backup_of_a_serving_ledger_is_a_prefix_that_verifies() {
             std::thread::sleep(Duration::from_millis(2)); // waits for: a load that is under way
         }
         let written = back_up(&log);
+        let size = written["size"].as_u64().expect("a number");
+        let ahead = format!("/v1/head?min_position={}&timeout=60s", size + 1);
+        server.client().get(&ahead).is(200);
         stop.store(true, Ordering::Relaxed);
         written
     });
@@ -105,6 +108,14 @@ fn a_backup_of_a_serving_ledger_is_a_prefix_that_verifies() {
     let (original, back) = (log.records(), records(&log, "restored"));
     assert!(back.len() > 90 && back.len() <= original.len());
     assert_eq!(back[..], original[..back.len()]);
+    // What the lost log's read model has seen is no proof, and worth an alarm.
+    let lost = log.data_dir();
+    let behind = restore(&log, "behind", &["--lost", text(&lost)]).exits(3);
+    assert!(
+        behind.err.contains("ALARM: the read model") && behind.err.contains("LOG_BEHIND"),
+        "{}",
+        behind.err
+    );
     // A second backup needs a place of its own, and the log itself is not restored over.
     let (copy, scopes) = (log.path("copy"), log.path("other.scopes"));
     let again = ["backup", "--to", text(&copy), "--scopes-to", text(&scopes)];

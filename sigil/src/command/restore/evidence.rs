@@ -1,8 +1,13 @@
 //! What is known of the lost log beside the copies: its HEAD, records that somebody kept, the position of its read model.
 
 use crate::cli::Restore;
+use crate::command::verify::replay::copy_files;
 use crate::exit::{Exit, Failure};
+use crate::place::Place;
 use ledger::restore::Evidence;
+use projector::query::Queries as _;
+use projector_sqlite::ReadModel;
+use record::Origin;
 use std::path::Path;
 
 /// Gathers what the arguments name.
@@ -21,6 +26,28 @@ pub async fn gather(args: &Restore) -> Result<Evidence, Failure> {
         }
     }
     Ok(evidence)
+}
+
+/// A sentence about a read model that is ahead of what was restored. A number in a table is signed by nobody: it raises the
+/// alarm and blocks nothing.
+pub async fn read_model_ahead(args: &Restore, place: &Place, log: &Origin, size: u64) -> Option<String> {
+    let read_model = args.lost.as_ref()?.join("read-model");
+    let copy = place.scratch("read-model");
+    let position = position(&read_model, &copy, log).await;
+    let _gone = std::fs::remove_dir_all(&copy);
+    let position = position.filter(|position| *position > size)?;
+    Some(format!(
+        "ALARM: the read model of the lost directory has applied {position} records, {size} were restored: look for the rest"
+    ))
+}
+
+/// How far a read model is; nothing when there is none that can be read.
+async fn position(read_model: &Path, copy: &Path, log: &Origin) -> Option<u64> {
+    copy_files(read_model, copy).ok()?;
+    let model = ReadModel::open(copy, log.clone()).await.ok()?;
+    let position = model.position().await.ok();
+    projector::ReadModel::close(&model).await;
+    position
 }
 
 /// A file of canonical records, one a line.

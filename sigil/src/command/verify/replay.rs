@@ -57,7 +57,8 @@ async fn digest_of(copy: &std::path::Path, inspection: &Inspection) -> Result<(u
     Ok((position, digest))
 }
 
-fn copy_files(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+/// Copies the files of a directory: opening a database may write to it.
+pub fn copy_files(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
