@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::Package;
 use crate::{process, workspace};
 
-const CRATE: &str = "projector-sqlite";
+const CRATES: [&str; 2] = ["projector-sqlite", "projector-postgres"];
 const TARGET: &str = "statements";
 
 /// The verb.
@@ -16,7 +16,8 @@ pub fn run(args: &[String]) -> Result<()> {
     if !args.iter().all(|arg| arg == "--check") {
         bail!("takes nothing but --check");
     }
-    find_target(&workspace::packages()?)?;
+    let packages = workspace::packages()?;
+    CRATES.iter().try_for_each(|name| find_target(&packages, name))?;
     // The whole workspace, so that what `test` builds is built once: cargo chooses features by what is named here.
     let output = process::capture(&mut process::cargo(["test", "-q", "--workspace", "--test", TARGET]))?;
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -35,13 +36,13 @@ fn judge(passed: bool, printed: &str) -> Result<()> {
     Ok(())
 }
 
-fn find_target(packages: &[Package]) -> Result<()> {
+fn find_target(packages: &[Package], name: &str) -> Result<()> {
     let package = packages
         .iter()
-        .find(|package| package.name == CRATE)
-        .context(format!("no crate {CRATE}"))?;
+        .find(|package| package.name == name)
+        .context(format!("no crate {name}"))?;
     if !package.tests.iter().any(|test| test == TARGET) {
-        bail!("{CRATE} has no test target {TARGET}: it prepares every statement against a migrated database");
+        bail!("{name} has no test target {TARGET}: it prepares every statement against a migrated database");
     }
     Ok(())
 }
@@ -61,14 +62,14 @@ mod tests {
     #[test]
     fn a_missing_target_is_an_error() {
         let package = |tests: &[&str]| Package {
-            name: CRATE.to_owned(),
+            name: "sql".to_owned(),
             folder: String::new(),
             dependencies: vec![],
             tests: tests.iter().map(|&test| test.to_owned()).collect(),
         };
-        assert!(find_target(&[package(&["statements"])]).is_ok());
-        assert!(find_target(&[package(&["other"])]).is_err());
-        assert!(find_target(&[]).is_err());
+        assert!(find_target(&[package(&["statements"])], "sql").is_ok());
+        assert!(find_target(&[package(&["other"])], "sql").is_err());
+        assert!(find_target(&[], "sql").is_err());
     }
 
     #[test]

@@ -31,10 +31,14 @@ pub struct Config {
     pub readers: u32,
     /// How long a question waits for a connection. Default 5 s.
     pub acquire_timeout: Duration,
-    /// How long one statement of a question may take. Default 30 s.
+    /// How long a question may take once it has a connection. The server gives up then, and so do we. Default 30 s.
     pub statement_timeout: Duration,
-    /// How long applying one batch may take before the connection is given up as dead. Default 60 s.
+    /// How long connecting for, beginning or applying one batch may take before the connection is given up as dead.
+    /// Default 60 s.
     pub apply_timeout: Duration,
+    /// How long a projector that neither works nor is dead, such as a suspended machine, keeps the others from applying.
+    /// Default 30 s.
+    pub lease_timeout: Duration,
     /// Default: [`Tls::Off`] on the loopback and on a Unix socket, [`Tls::VerifyFull`] elsewhere.
     pub tls: Option<Tls>,
     /// Certificates (PEM) of who may sign the server's, beside the public ones.
@@ -74,6 +78,7 @@ impl Config {
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             apply_timeout: Duration::from_secs(60),
+            lease_timeout: Duration::from_secs(30),
             tls: None,
             ca: None,
             client_certificate: None,
@@ -148,6 +153,9 @@ impl Config {
         }
         if self.client_certificate.is_some() != self.client_key.is_some() {
             return Err(wrong("a client certificate and its key are given together".to_owned()));
+        }
+        if self.lease_timeout < Duration::from_millis(100) {
+            return Err(wrong("the lease of a projector lasts at least 100 ms".to_owned()));
         }
         if self.readers == 0 {
             return Err(wrong("questions need at least one connection".to_owned()));

@@ -39,9 +39,9 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
-        // Shut down, starting up, too many connections; a transaction ended for having waited.
+        // Shut down, starting up, too many connections; a session or a transaction ended for having waited.
         sqlx::Error::Database(_) => code(error).is_some_and(|code| {
-            code.starts_with("08") || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "53300" | "25P03")
+            code.starts_with("08") || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03")
         }),
         _ => false,
     }
@@ -58,10 +58,9 @@ pub(crate) fn passes(error: &Error) -> bool {
 }
 
 /// The error of a server that did not answer in time.
-pub(crate) fn timed_out(limit: Duration) -> Error {
+pub(crate) fn no_answer(limit: Duration) -> sqlx::Error {
     let text = format!("the database gave no answer within {} ms", limit.as_millis());
-    let error = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-    Error::Database(Box::new(sqlx::Error::Io(error)))
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
 }
 
 /// Damage, in words that say what was found.

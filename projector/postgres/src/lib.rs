@@ -15,6 +15,8 @@ mod live;
 mod load;
 mod page;
 mod parked;
+#[cfg(test)]
+mod plans;
 mod queries;
 mod read_model;
 mod rebuild;

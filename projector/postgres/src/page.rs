@@ -6,7 +6,8 @@
 //! * A page that comes in order compares whole rows, `(timeline, "offset") >= (7, 100)`, and is ordered by the same
 //!   columns. Only the index that begins so gives that order. (With `timeline = 7` the first column would drop out of the
 //!   order, and an index by offset alone, over all timelines, would do as well.)
-//! * A page that is sorted names its rows by `=` along one column; `0 +` before the other keeps indexes of it away.
+//! * A page that is sorted names its rows by `=` along one column.
+//! * `0 +` before a number and `|| ''` after a text keep the indexes of a column away.
 //! * A probe per row is a sub-query with `OFFSET 0`, which is never turned into a join.
 //!
 //! The inner query finds the page; only then are the records' bytes fetched, in any order.
@@ -219,7 +220,7 @@ fn push_key(sql: &mut Sql, driver: &Driver, tenant: &str) {
         }
         Driver::Columns(column, texts) => {
             sql.push("d.tenant = ").push_bind(tenant).push(" AND ");
-            push_range(sql, "d.", column.name(), texts);
+            push_range(sql, "d.", column.name(), "", texts);
             sql
         }
     };
@@ -284,21 +285,23 @@ fn push_filter(sql: &mut Sql, filter: &Condition, row: &'static str) {
         }
         Condition::Is { column, text, negated } => {
             sql.push(" AND ").push(row).push(column.name());
-            sql.push(if *negated { " IS DISTINCT FROM " } else { " = " });
+            sql.push(if *negated { " IS DISTINCT FROM " } else { " || '' = " });
             sql.push_bind(text.as_str());
         }
         Condition::Starts { column, texts, negated } => {
             sql.push(" AND (");
-            push_range(sql, row, column.name(), texts);
+            push_range(sql, row, column.name(), " || ''", texts);
             sql.push(if *negated { ") IS NOT TRUE" } else { ")" });
         }
     }
 }
 
-fn push_range(sql: &mut Sql, table: &'static str, column: &'static str, texts: &TextRange) {
-    sql.push(table).push(column).push(" >= ").push_bind(texts.from.as_str());
+/// A range of texts in a column; `shield` keeps its indexes away.
+fn push_range(sql: &mut Sql, table: &'static str, column: &'static str, shield: &'static str, texts: &TextRange) {
+    sql.push(table).push(column).push(shield);
+    sql.push(" >= ").push_bind(texts.from.as_str());
     if let Some(until) = &texts.until {
-        sql.push(" AND ").push(table).push(column);
+        sql.push(" AND ").push(table).push(column).push(shield);
         sql.push(" < ").push_bind(until.as_str());
     }
 }

@@ -1,7 +1,7 @@
 //! Answers: each from one snapshot, in the reader's role and for one tenant, with the position that the snapshot had
 //! reached.
 
-use crate::fault::{damaged, fault, integer, number};
+use crate::fault::{damaged, fault, integer, no_answer, number};
 use crate::{ReadModel, page, parked, snapshot, statements};
 use projector::Error;
 use projector::plan::{self, Axis, Driver, Plan, Tables, TextRange};
@@ -16,15 +16,25 @@ impl ReadModel {
     async fn question(&self, tenant: Option<&Tenant>) -> Result<snapshot::Snapshot<'static>, Error> {
         snapshot::question(&self.0.server, &self.0.origin, tenant.map(Tenant::as_str)).await
     }
+
+    /// An answer, or an error in time: a server that has vanished does not say so.
+    fn in_time<'a, T>(&'a self, answer: impl Future<Output = Result<T, Error>> + Send + 'a) -> Pending<'a, T> {
+        let config = &self.0.server.config;
+        let limit = config.acquire_timeout + config.statement_timeout;
+        Box::pin(async move {
+            let answer = tokio::time::timeout(limit, answer).await;
+            answer.unwrap_or_else(|_| Err(fault(no_answer(limit))))
+        })
+    }
 }
 
 impl Queries for ReadModel {
     fn position(&self) -> Pending<'_, u64> {
-        Box::pin(async move { Ok(self.question(None).await?.position) })
+        self.in_time(async move { Ok(self.question(None).await?.position) })
     }
 
     fn record(&self, tenant: Tenant, id: RecordId) -> Pending<'_, Option<Row>> {
-        Box::pin(async move {
+        self.in_time(async move {
             let mut snapshot = self.question(Some(&tenant)).await?;
             let found = sqlx::query_as(statements::SELECT_RECORD)
                 .bind(tenant.as_str())
@@ -35,7 +45,7 @@ impl Queries for ReadModel {
     }
 
     fn record_at(&self, tenant: Tenant, seq: u64) -> Pending<'_, Option<Row>> {
-        Box::pin(async move {
+        self.in_time(async move {
             // No chain is that long.
             let Ok(seq) = i64::try_from(seq) else { return Ok(None) };
             let mut snapshot = self.question(Some(&tenant)).await?;
@@ -48,7 +58,7 @@ impl Queries for ReadModel {
     }
 
     fn timeline(&self, request: TimelineRequest) -> Pending<'_, Page> {
-        Box::pin(async move {
+        self.in_time(async move {
             let mut snapshot = self.question(Some(&request.tenant)).await?;
             let position = snapshot.position;
             plan::page(&mut Rows(&mut snapshot.transaction), &request, position).await
@@ -56,14 +66,14 @@ impl Queries for ReadModel {
     }
 
     fn parked_count(&self, tenant: Tenant) -> Pending<'_, u64> {
-        Box::pin(async move {
+        self.in_time(async move {
             let mut snapshot = self.question(Some(&tenant)).await?;
             parked::count(&mut snapshot.transaction, tenant.as_str()).await
         })
     }
 
     fn canon_entry(&self, tenant: Tenant, key: String) -> Pending<'_, Option<CanonEntry>> {
-        Box::pin(async move {
+        self.in_time(async move {
             // No record holds U+0000, and a text of Postgres cannot.
             if key.contains('\0') {
                 return Ok(None);

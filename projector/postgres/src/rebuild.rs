@@ -6,7 +6,7 @@
 
 use crate::ReadModel;
 use crate::apply::{Applier, Counts};
-use crate::fault::fault;
+use crate::fault::{fault, no_answer};
 use crate::lease::Lease;
 use crate::load::{Load, load};
 use crate::server::Server;
@@ -99,7 +99,7 @@ impl ReadModel {
         };
         tokio::time::timeout(AFTERMATH, clear)
             .await
-            .unwrap_or_else(|_| Err(crate::fault::timed_out(AFTERMATH)))
+            .unwrap_or_else(|_| Err(fault(no_answer(AFTERMATH))))
     }
 }
 

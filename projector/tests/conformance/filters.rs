@@ -43,7 +43,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     }
 });
 
-fn world_log() -> Log {
+pub fn world_log() -> Log {
     let mut log = Log::sample(60);
     for at in 0..440_usize {
         let name = if at % 5 == 0 { "globex" } else { "acme" };
@@ -217,7 +217,7 @@ fn span(width: i64) -> impl Strategy<Value = Span> {
     (bound(), bound()).prop_map(|(from, until)| Span { from, until })
 }
 
-fn request() -> impl Strategy<Value = TimelineRequest> {
+pub fn request() -> impl Strategy<Value = TimelineRequest> {
     let orders = [
         Order::RecordedAscending,
         Order::RecordedDescending,

@@ -4,7 +4,7 @@
 //! is opened, and how a hand that has no business there changes its tables.
 
 mod faults;
-mod filters;
+pub mod filters;
 mod parked;
 mod rebuild;
 mod verify;

@@ -3,6 +3,11 @@
 
 #[path = "../../../tests/conformance/mod.rs"]
 mod conformance;
+mod equal;
+mod faults;
+mod gateway;
 #[path = "../../../tests/log/mod.rs"]
 mod log;
 mod place;
+mod projectors;
+mod walls;

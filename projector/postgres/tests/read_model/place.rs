@@ -96,7 +96,7 @@ fn dialect(sql: &str) -> AssertSqlSafe<String> {
     let sql = sql
         .replace(" offset", " \"offset\"")
         .replace("(offset)", "(\"offset\")")
-        .replace("x'", "'\\x")
+        .replace(" x'", " '\\x")
         .replace("CAST('2' AS BLOB)", "'2'");
     AssertSqlSafe(sql)
 }
