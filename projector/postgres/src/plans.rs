@@ -169,10 +169,11 @@ async fn no_page_leaves_its_index(full: bool) {
         let streams = plan.along == plan.order && !gathered;
         assert!(!streams || !steps.contains("Sort"), "{plan:?}\n{steps}");
         // Rows are sorted only where a bound along the other column leaves few, which Postgres knows of rows alone.
-        let narrow = full && match plan.along {
-            Axis::Offset => plan.bounds.offset_from > 0,
-            Axis::At => plan.bounds.at_from.is_some(),
-        };
+        let narrow = full
+            && match plan.along {
+                Axis::Offset => plan.bounds.offset_from > 0,
+                Axis::At => plan.bounds.at_from.is_some(),
+            };
         if let Some(index) = index(&plan).filter(|_| streams || narrow) {
             let reads = format!("{index} on ");
             assert!(steps.contains(&reads), "{plan:?}\nneeds {index}\n{steps}");

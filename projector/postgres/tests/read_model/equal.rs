@@ -58,7 +58,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
     fn every_page_is_the_same(request in request()) {
