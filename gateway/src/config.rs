@@ -23,7 +23,9 @@ pub struct Config {
     pub request_timeout_ms: u64,
     /// How long requests under way may go on after the stop. Default 10,000.
     pub drain_deadline_ms: u64,
-    /// Connections at a time; more wait in the listener's backlog. Default 1,024.
+    /// How long a client may leave an answer unread before its connection is closed. Default 30,000.
+    pub write_timeout_ms: u64,
+    /// Connections at a time, streams among them; more wait in the listener's backlog. Default 2,048.
     pub connections: usize,
     /// Rows of a page when the request does not say. Default 50.
     pub page_default: u16,
@@ -33,6 +35,12 @@ pub struct Config {
     pub min_position_timeout_ms: u64,
     /// The longest such wait. Default 30,000.
     pub min_position_timeout_max_ms: u64,
+    /// Streams at a time. Default 1,000.
+    pub streams: usize,
+    /// Bytes of recent records that all streams share; a stream whose reader falls behind them ends. Default 32 MiB.
+    pub stream_buffer_bytes: usize,
+    /// How long a stream may be silent before it shows that it lives. Default 15,000.
+    pub stream_heartbeat_ms: u64,
     /// What stands before a code in `type` and `docs_url` of a problem. Default `/docs/errors/`, which this gateway serves.
     pub error_docs: String,
 }
@@ -47,11 +55,15 @@ impl Default for Config {
             header_timeout_ms: 5_000,
             request_timeout_ms: 30_000,
             drain_deadline_ms: 10_000,
-            connections: 1_024,
+            write_timeout_ms: 30_000,
+            connections: 2_048,
             page_default: 50,
             page_max: 500,
             min_position_timeout_ms: 2_000,
             min_position_timeout_max_ms: 30_000,
+            streams: 1_000,
+            stream_buffer_bytes: 32 * 1024 * 1024,
+            stream_heartbeat_ms: 15_000,
             error_docs: "/docs/errors/".to_owned(),
         }
     }

@@ -338,7 +338,11 @@ mod tests {
         }
         let trial = Trial::new();
         for rule in policy::TABLE {
-            let path = rule.route.replace("{id}", "x").replace("{code}", "not-found");
+            let mut path = rule.route.replace("{id}", "x").replace("{code}", "not-found");
+            if rule.class == Class::Stream {
+                // A stream that opens has no end to wait for.
+                path += "?after=never";
+            }
             let answer = trial.ask(rule.method.as_str(), &path, &[], Body::empty()).await;
             if answer.status.is_client_error() {
                 let code = answer.code();

@@ -25,6 +25,8 @@ mod routes;
 mod schema;
 mod serve;
 mod splice;
+mod sse;
+mod tail;
 mod tenancy;
 mod timeline;
 
@@ -75,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) projections: Option<Arc<dyn ProjectionAdmin>>,
     pub(crate) ids: id::Source,
     pub(crate) metrics: metrics::Registry,
+    pub(crate) tail: Arc<tail::Tail>,
 }
 
 impl App {
@@ -106,7 +109,10 @@ impl App {
     }
 
     pub(crate) fn shared(self) -> Arc<Shared> {
+        let (bytes, most) = (self.config.stream_buffer_bytes, self.config.streams);
+        let tail = tail::Tail::new(Arc::clone(&self.ledger), bytes, most);
         Arc::new(Shared {
+            tail: Arc::new(tail),
             ledger: self.ledger,
             queries: self.queries,
             auth: self.auth,

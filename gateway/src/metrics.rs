@@ -50,6 +50,10 @@ pub(crate) struct Gauges {
     pub(crate) head: u64,
     /// Number of records that the read model has applied, when it answers.
     pub(crate) position: Option<u64>,
+    /// Streams that are open.
+    pub(crate) stream_subscribers: usize,
+    /// Streams that were cut off because their readers were too slow.
+    pub(crate) stream_lag_drops: u64,
 }
 
 impl Registry {
@@ -183,6 +187,15 @@ fn write_gauges(out: &mut String, gauges: &Gauges) {
         "Committed records: the offset that the next one gets.",
     );
     line(out, format_args!("ledger_head_offset {}", gauges.head));
+    head(out, "stream_subscribers", "gauge", "Streams that are open.");
+    line(out, format_args!("stream_subscribers {}", gauges.stream_subscribers));
+    head(
+        out,
+        "stream_lag_drops_total",
+        "counter",
+        "Streams cut off because their readers were too slow.",
+    );
+    line(out, format_args!("stream_lag_drops_total {}", gauges.stream_lag_drops));
     let Some(position) = gauges.position else { return };
     head(
         out,
@@ -259,12 +272,16 @@ mod tests {
         let text = registry.render(&Gauges {
             head: 7,
             position: Some(5),
+            stream_subscribers: 3,
+            stream_lag_drops: 2,
         });
         for expected in [
             "inflight_requests 1",
             "auth_rejects_total{code=\"TOKEN_INVALID\",check=\"local\"} 1",
             "ledger_head_offset 7",
             "projector_lag_records 2",
+            "stream_subscribers 3",
+            "stream_lag_drops_total 2",
             "http_requests_total{route=\"/v1/records\",method=\"POST\",class=\"runtime\",status=\"201\"} 2",
             "http_request_duration_seconds_bucket{route=\"/v1/records\",method=\"POST\",class=\"runtime\",le=\"0.001\"} 1",
             "http_request_duration_seconds_bucket{route=\"/v1/records\",method=\"POST\",class=\"runtime\",le=\"0.005\"} 2",
@@ -281,6 +298,8 @@ mod tests {
         let text = Registry::new().render(&Gauges {
             head: 7,
             position: None,
+            stream_subscribers: 0,
+            stream_lag_drops: 0,
         });
         assert!(!text.contains("projector_"), "{text}");
     }

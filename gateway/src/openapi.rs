@@ -2,7 +2,7 @@
 //! and missing, or the other way round.
 
 use crate::Shared;
-use crate::routes::{append, audit, canon, disclosures, head, probes, projections, record, tenants, timeline};
+use crate::routes::{append, audit, canon, disclosures, events, head, probes, projections, record, stream, tenants, timeline};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -25,6 +25,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(disclosures::disclosures))
         .routes(routes!(audit::audit))
         .routes(routes!(timeline::timeline))
+        .routes(routes!(stream::stream))
+        .routes(routes!(events::events))
         .routes(routes!(head::head))
         .routes(routes!(canon::write))
         .routes(routes!(tenants::create))

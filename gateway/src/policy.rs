@@ -11,6 +11,8 @@ pub(crate) enum Class {
     Runtime,
     /// Reads.
     Query,
+    /// Answers that stay open.
+    Stream,
     /// Operation of the ledger.
     Admin,
     /// Health, metrics, documentation, the page: anyone who can reach the port.
@@ -22,6 +24,7 @@ impl Class {
         match self {
             Self::Runtime => "runtime",
             Self::Query => "query",
+            Self::Stream => "stream",
             Self::Admin => "admin",
             Self::Open => "open",
         }
@@ -66,6 +69,8 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::POST, "/canon/user/write", Some(Role::Writer), 1, Class::Runtime),
     rule(Method::GET, "/v1/records/{id}", Some(Role::Reader), 1, Class::Query),
     rule(Method::GET, "/v1/audit/timeline", Some(Role::Reader), 1, Class::Query),
+    rule(Method::GET, "/v1/stream", Some(Role::Reader), 1, Class::Stream),
+    rule(Method::GET, "/v1/events", Some(Role::Reader), 1, Class::Query),
     rule(Method::GET, "/v1/head", Some(Role::Reader), 1, Class::Query),
     rule(Method::GET, "/audit/{id}", Some(Role::Reader), 1, Class::Query),
     rule(

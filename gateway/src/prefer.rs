@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Problem};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use std::time::Duration;
 
 /// Echoes the preference that was honoured.
 pub(crate) const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -41,6 +42,17 @@ pub(crate) fn returned(headers: &HeaderMap) -> Option<Return> {
             (true, "representation") => Some(Return::Representation),
             _ => None,
         }
+    })
+}
+
+/// How long the client would wait (`wait=20`, in seconds); a preference that cannot be read is ignored.
+pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    preferences.find_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        let seconds = value.trim().parse().ok().map(Duration::from_secs);
+        seconds.filter(|_| name.trim().eq_ignore_ascii_case("wait"))
     })
 }
 

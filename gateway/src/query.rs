@@ -83,6 +83,14 @@ impl Query {
         read.map(Some)
     }
 
+    /// The same parameters without `name`.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let kept = self.pairs.iter().filter(|(taken, _)| taken != name);
+        Self {
+            pairs: kept.cloned().collect(),
+        }
+    }
+
     /// The query string again, with `name` set to `value`.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
         let kept = self.pairs.iter().filter(|(taken, _)| taken != name);

@@ -80,7 +80,7 @@ fn patience(shared: &Shared, query: &Query) -> Result<Duration, Problem> {
 }
 
 /// `2s` or `500ms`.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let digits = |text: &str| {
         text.bytes()
             .all(|b| b.is_ascii_digit())

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod canon;
 pub(crate) mod disclosures;
 pub(crate) mod docs;
+pub(crate) mod events;
 pub(crate) mod head;
 mod intake;
 mod ndjson;
@@ -12,6 +13,7 @@ pub(crate) mod page;
 pub(crate) mod probes;
 pub(crate) mod projections;
 pub(crate) mod record;
+pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod timeline;
 

@@ -308,6 +308,40 @@ pub(crate) struct RetriedRecords {
     projected: u64,
     /// Still parked.
     left: u64,
+/// Records in the order of the log.
+#[derive(ToSchema)]
+pub(crate) struct EventPage {
+    data: Vec<Record>,
+    /// Whether more is there already.
+    has_more: bool,
+    /// `from` of the following page.
+    next: u64,
+}
+
+/// A record as a CloudEvent (version 1.0 in JSON format).
+#[derive(ToSchema)]
+pub(crate) struct CloudEvent {
+    /// `1.0`.
+    specversion: String,
+    /// The record's id; unique within `source`.
+    id: String,
+    /// `//<log>/<tenant>`.
+    source: String,
+    /// `sigil.<kind>.v<schema_version>`.
+    r#type: String,
+    /// Target of the record's first `subject` link.
+    subject: Option<String>,
+    /// Sequencing time.
+    time: String,
+    /// `sigil:kind/<kind>/<schema_version>`.
+    dataschema: String,
+    /// `application/json`.
+    datacontenttype: String,
+    /// The record's offset, 20 digits.
+    sequence: String,
+    /// The record's hash, 64 hex digits.
+    recordhash: String,
+    data: Record,
 }
 
 /// The end of the log.

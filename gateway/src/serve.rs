@@ -1,18 +1,22 @@
 //! The accept loop: a deadline for a request's head, a cap on connections, and a drain with a deadline.
 //!
 //! HTTP/1.1 only: the protocol detection of an HTTP/2 builder waits without a deadline for the first bytes. With TLS the
-//! handshake has the deadline of a request's head, and runs beside the loop: a peer that is slow holds up nobody. After `stop` no connection is accepted, requests under way finish, and what is left at the drain
-//! deadline is dropped.
+//! handshake has the deadline of a request's head, and runs beside the loop: a peer that is slow holds up nobody. A peer
+//! that does not read is left. After `stop` no connection is accepted, streams end in order, requests under way finish,
+//! and what is left at the drain deadline is dropped.
+
+mod patience;
 
 use crate::Config;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use patience::Patient;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +29,34 @@ use tower::Service as _;
 
 /// How long to wait after a failed `accept` (too many open files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tells answers that would stay open that the server stops. The default never does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draining(Option<watch::Receiver<bool>>);
+
+impl Draining {
+    /// Whether the stop was asked for.
+    pub(crate) fn begun(&self) -> bool {
+        self.0.as_ref().is_some_and(|begun| *begun.borrow())
+    }
+
+    /// Waits for the stop.
+    pub(crate) async fn wait(&mut self) {
+        match &mut self.0 {
+            // A server that is gone has stopped.
+            Some(begun) => drop(begun.wait_for(|begun| *begun).await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// How long a peer may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    handshake: Duration,
+    /// To read what was written.
+    write: Duration,
+}
 
 /// Where connections come in.
 pub struct Door {
@@ -55,7 +87,12 @@ impl Door {
 pub async fn serve(door: impl Into<Door>, app: Router, config: &Config, stop: impl Future<Output = ()>) -> bool {
     let Door { listener, tls } = door.into();
     let builder = builder(config);
-    let handshake = Duration::from_millis(config.header_timeout_ms);
+    let limits = Limits {
+        handshake: Duration::from_millis(config.header_timeout_ms),
+        write: Duration::from_millis(config.write_timeout_ms),
+    };
+    let (drain, begun) = watch::channel(false);
+    let app = app.layer(Extension(Draining(Some(begun))));
     let slots = Arc::new(Semaphore::new(config.connections));
     let draining = GracefulShutdown::new();
     let (cut, cut_off) = watch::channel(());
@@ -85,7 +122,7 @@ pub async fn serve(door: impl Into<Door>, app: Router, config: &Config, stop: im
             peer,
             app.clone(),
             watcher,
-            handshake,
+            limits,
         );
         tokio::spawn(async move {
             let _slot = slot;
@@ -96,6 +133,7 @@ pub async fn serve(door: impl Into<Door>, app: Router, config: &Config, stop: im
         });
     }
     drop(listener);
+    drain.send_replace(true);
     let deadline = Duration::from_millis(config.drain_deadline_ms);
     let drained = tokio::time::timeout(deadline, draining.shutdown()).await.is_ok();
     if !drained {
@@ -127,14 +165,15 @@ async fn answer(
     peer: SocketAddr,
     app: Router,
     watcher: Watcher,
-    handshake: Duration,
+    limits: Limits,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let stream = Patient::new(stream, limits.write);
     let done = match tls {
         None => watcher.watch(connection(&builder, stream, peer, app)).await,
-        Some(tls) => match tokio::time::timeout(handshake, tls.accept(stream)).await {
+        Some(tls) => match tokio::time::timeout(limits.handshake, tls.accept(stream)).await {
             Ok(Ok(stream)) => watcher.watch(connection(&builder, stream, peer, app)).await,
             Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
             Err(_elapsed) => return tracing::debug!("a TLS handshake was not finished in time"),

@@ -21,6 +21,10 @@ pub(crate) struct Trial {
     pub(crate) router: Router,
 }
 
+mod tuned;
+
+pub(crate) use tuned::Block;
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {

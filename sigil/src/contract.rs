@@ -1,4 +1,6 @@
-//! Contracts generated from the code: JSON Schemas per kind and version, OpenAPI, the error catalogue.
+//! Contracts generated from the code: JSON Schemas per kind and version, OpenAPI, AsyncAPI, the error catalogue.
+
+mod asyncapi;
 
 use crate::exit::{Exit, Failure};
 use domain::Catalogue;
@@ -15,6 +17,7 @@ pub fn write(out: &Path) -> Result<Exit, Failure> {
     }
     write_json(&out.join("openapi.json"), &gateway::openapi())?;
     write_json(&out.join("config.schema.json"), &crate::config::schema())?;
+    write_json(&out.join("asyncapi.json"), &asyncapi::document())?;
     write_json(&out.join("errors.json"), &gateway::catalogue())?;
     Ok(Exit::Ok)
 }

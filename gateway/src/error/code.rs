@@ -30,6 +30,8 @@ codes! {
     ParameterRepeated "PARAMETER_REPEATED",
     QueryInvalid "QUERY_INVALID",
     CursorInvalid "CURSOR_INVALID",
+    PositionInvalid "POSITION_INVALID",
+    PositionAhead "POSITION_AHEAD",
     ProofUnavailable "PROOF_UNAVAILABLE",
     IdempotencyKeyInvalid "IDEMPOTENCY_KEY_INVALID",
     IdempotencyKeyRefused "IDEMPOTENCY_KEY_REFUSED",
@@ -67,5 +69,8 @@ codes! {
     ReadModelUnavailable "READ_MODEL_UNAVAILABLE",
     LogBehind "LOG_BEHIND",
     NotReady "NOT_READY",
+    TooManyStreams "TOO_MANY_STREAMS",
+    StreamLagged "STREAM_LAGGED",
+    Draining "DRAINING",
     Timeout "TIMEOUT",
 }

@@ -98,6 +98,11 @@ impl Problem {
         self.detail
     }
 
+    /// The detail.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The code.
     pub(crate) const fn code(&self) -> &'static str {
         self.code

@@ -70,6 +70,8 @@ pub(crate) const TABLE: &[Entry] = &[
     row(400, "PARAMETER_REPEATED", "A query parameter is sent twice", "Send it once; use q to combine conditions on one field."),
     row(400, "QUERY_INVALID", "The phrase q cannot be read", "Correct the phrase at the position that the detail names."),
     row(400, "CURSOR_INVALID", "The cursor does not belong to this question", "Start again without a cursor; keep tenant, filter and order the same from page to page."),
+    row(400, "POSITION_INVALID", "The position to go on from is malformed", "Send the id of the last event that was read, or start for everything, or leave it out for what is recorded from now on."),
+    row(400, "POSITION_AHEAD", "No record has this position yet", "Check the log and the tenant: a position beyond the end was read from another log, or the log lost records."),
     row(400, "PROOF_UNAVAILABLE", "Timeline proofs are not offered yet", "Leave proof out. Proofs come with signed checkpoints; until then check the log with sigil verify."),
     row(400, "IDEMPOTENCY_KEY_INVALID", "The idempotency key is malformed", "Send 1 to 255 visible ASCII characters, quoted or not."),
     row(400, "IDEMPOTENCY_KEY_REFUSED", "Many records take no idempotency key", "Leave the header out and give each line its own id: sending it again is then safe."),
@@ -126,5 +128,8 @@ pub(crate) const TABLE: &[Entry] = &[
     later(2, 503, "READ_MODEL_UNAVAILABLE", "The read model is unavailable", "Send the request again."),
     later(60, 503, "LOG_BEHIND", "The log is behind its read model", "The operator has to act: the log lost records or is another one. See sigil doctor."),
     later(2, 503, "NOT_READY", "The server is not ready", "Send the request again after a pause."),
+    later(5, 503, "TOO_MANY_STREAMS", "As many streams are open as the gateway serves", "Open it again after a pause, or on another gateway; close streams that nobody reads."),
+    later(3, 503, "STREAM_LAGGED", "The reader was too slow for the stream", "Open the stream again after the position that the event names, read faster, or ask for less with filters."),
+    later(3, 503, "DRAINING", "The server is stopping", "Send the request again after a pause; a stream goes on after the position that its last event names."),
     later(1, 504, "TIMEOUT", "The answer took too long", "Send the request again, or ask for less at once."),
 ];

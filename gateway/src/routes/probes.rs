@@ -59,7 +59,12 @@ pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let position = soon(async { shared.queries.position().await.ok() }).await;
     let head = *shared.ledger.committed().borrow();
-    let gauges = Gauges { head, position };
+    let gauges = Gauges {
+        head,
+        position,
+        stream_subscribers: shared.tail.readers(),
+        stream_lag_drops: shared.tail.lag_drops(),
+    };
     let mut text = shared.metrics.render(&gauges);
     if let Some(board) = &shared.board {
         board.render(&mut text);

@@ -1,0 +1,204 @@
+//! The newest events of the log, up to a number of bytes: all of them in the log's order, and per tenant.
+//!
+//! Invariant: the ring holds every record from its base to its end, without a gap. A cursor at or above the base misses
+//! nothing; one below it has to look elsewhere.
+
+use super::{Event, Filter};
+use crate::error::Code;
+use crate::sse;
+use record::Tenant;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
+
+/// Whose records a stream shows, and by what they are numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// One tenant's, by `seq`.
+    Tenant(Tenant),
+    /// Everybody's, by offset.
+    All,
+}
+
+impl Scope {
+    /// Whether `event` belongs to this stream.
+    pub(crate) fn shows(&self, event: &Event) -> bool {
+        match self {
+            Self::Tenant(tenant) => *tenant == event.tenant,
+            Self::All => true,
+        }
+    }
+
+    /// The number of `event` in this stream.
+    pub(crate) const fn id(&self, event: &Event) -> u64 {
+        match self {
+            Self::Tenant(_) => event.seq,
+            Self::All => event.offset,
+        }
+    }
+}
+
+/// Recent events.
+pub(crate) struct Ring {
+    inner: RwLock<Inner>,
+    most_bytes: usize,
+    tide: watch::Sender<Tide>,
+    /// Closed with the ring, which tells the task that fills it.
+    _held: watch::Sender<()>,
+}
+
+struct Inner {
+    base: u64,
+    end: u64,
+    bytes: usize,
+    events: VecDeque<Arc<Event>>,
+    lanes: HashMap<Tenant, VecDeque<Arc<Event>>>,
+}
+
+/// How far the ring is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tide {
+    /// Number of records of the log that it has seen.
+    pub(crate) end: u64,
+    /// Why nothing follows any more.
+    pub(crate) over: Option<(Code, &'static str)>,
+}
+
+/// What a cursor found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// The ring no longer has what comes next.
+    Behind,
+    /// Everything below `next` was looked at; `passed` is the number of the last event among it.
+    Upto { next: u64, passed: Option<u64> },
+}
+
+impl Ring {
+    /// An empty ring that begins at offset `base`, and what closes when the ring is gone.
+    pub(crate) fn new(base: u64, most_bytes: usize) -> (Self, watch::Receiver<()>) {
+        let (held, gone) = watch::channel(());
+        let inner = Inner {
+            base,
+            end: base,
+            bytes: 0,
+            events: VecDeque::new(),
+            lanes: HashMap::new(),
+        };
+        let ring = Self {
+            inner: RwLock::new(inner),
+            most_bytes,
+            tide: watch::Sender::new(Tide { end: base, over: None }),
+            _held: held,
+        };
+        (ring, gone)
+    }
+
+    /// The offset that comes next.
+    pub(crate) fn end(&self) -> u64 {
+        self.tide.borrow().end
+    }
+
+    /// Whether nothing follows any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.tide.borrow().over.is_some()
+    }
+
+    /// Follows the ring's end.
+    pub(crate) fn tide(&self) -> watch::Receiver<Tide> {
+        self.tide.subscribe()
+    }
+
+    /// Adds the events that follow, and forgets the oldest ones.
+    pub(crate) fn push(&self, events: Vec<Event>) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            inner.push(Arc::new(event));
+        }
+        while inner.bytes > self.most_bytes && inner.forget() {}
+        let end = inner.end;
+        drop(inner);
+        self.tide.send_modify(|tide| tide.end = end);
+    }
+
+    /// Ends all streams.
+    pub(crate) fn close(&self, code: Code, detail: &'static str) {
+        self.tide.send_modify(|tide| tide.over = Some((code, detail)));
+    }
+
+    /// Writes the events from offset `from` on that match, as server-sent events, until `out` holds `room` bytes.
+    pub(crate) fn take(&self, scope: &Scope, filter: &Filter, from: u64, room: usize, out: &mut Vec<u8>) -> Taken {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        if from < inner.base {
+            return Taken::Behind;
+        }
+        let mut passed = None;
+        if let Some(events) = inner.lane(scope) {
+            let at = events.partition_point(|event| event.offset < from);
+            for event in events.iter().skip(at) {
+                if out.len() >= room {
+                    let next = event.offset;
+                    return Taken::Upto { next, passed };
+                }
+                passed = Some(scope.id(event));
+                if filter.matches(event) {
+                    sse::write_record(scope.id(event), &event.bytes, out);
+                }
+            }
+        }
+        let next = from.max(inner.end);
+        Taken::Upto { next, passed }
+    }
+
+    /// Whether a cursor at `next` would miss something.
+    pub(crate) fn is_behind(&self, next: u64) -> bool {
+        next < self.inner.read().unwrap_or_else(PoisonError::into_inner).base
+    }
+
+    /// The offset of the event with this number, when the ring has it.
+    pub(crate) fn offset_of(&self, tenant: &Tenant, seq: u64) -> Option<u64> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let lane = inner.lanes.get(tenant)?;
+        let at = lane.partition_point(|event| event.seq < seq);
+        lane.get(at).filter(|event| event.seq == seq).map(|event| event.offset)
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        self.inner.read().unwrap().bytes
+    }
+}
+
+impl Inner {
+    fn lane(&self, scope: &Scope) -> Option<&VecDeque<Arc<Event>>> {
+        match scope {
+            Scope::All => Some(&self.events),
+            Scope::Tenant(tenant) => self.lanes.get(tenant),
+        }
+    }
+
+    fn push(&mut self, event: Arc<Event>) {
+        self.end = event.offset + 1;
+        self.bytes += event.cost();
+        self.lanes
+            .entry(event.tenant.clone())
+            .or_default()
+            .push_back(Arc::clone(&event));
+        self.events.push_back(event);
+    }
+
+    /// Forgets the oldest event, which is also the oldest of its tenant.
+    fn forget(&mut self) -> bool {
+        let Some(event) = self.events.pop_front() else {
+            return false;
+        };
+        self.base = event.offset + 1;
+        self.bytes -= event.cost();
+        if let Some(lane) = self.lanes.get_mut(&event.tenant) {
+            lane.pop_front();
+            if lane.is_empty() {
+                self.lanes.remove(&event.tenant);
+            }
+        }
+        true
+    }
+}
