@@ -115,15 +115,7 @@ pub async fn serve(door: impl Into<Door>, app: Router, config: &Config, stop: im
             }
         };
         let (watcher, mut cut_off) = (draining.watcher(), cut_off.clone());
-        let answered = answer(
-            builder.clone(),
-            tls.clone(),
-            stream,
-            peer,
-            app.clone(),
-            watcher,
-            limits,
-        );
+        let answered = answer(builder.clone(), tls.clone(), stream, peer, app.clone(), watcher, limits);
         tokio::spawn(async move {
             let _slot = slot;
             tokio::select! {

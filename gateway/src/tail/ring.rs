@@ -161,11 +161,6 @@ impl Ring {
         let at = lane.partition_point(|event| event.seq < seq);
         lane.get(at).filter(|event| event.seq == seq).map(|event| event.offset)
     }
-
-    #[cfg(test)]
-    fn bytes(&self) -> usize {
-        self.inner.read().unwrap().bytes
-    }
 }
 
 impl Inner {
@@ -200,5 +195,75 @@ impl Inner {
             }
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(offset: u64, tenant: &str) -> Event {
+        let text = format!(
+            "{{\"kind\":\"a.b\",\"links\":[],\"offset\":{offset},\"payload\":{{}},\"seq\":{offset},\"tenant\":\"{tenant}\",\
+             \"ts\":\"2026-11-20T12:00:00.000000Z\"}}"
+        );
+        Event::parse(text.into_bytes().into()).unwrap()
+    }
+
+    #[test]
+    fn old_events_make_room_and_nothing_of_them_stays() {
+        let (ring, _gone) = Ring::new(5, 50_000);
+        for at in 5..2_005 {
+            // Each tenant comes once.
+            ring.push(vec![event(at, &format!("t{at}"))]);
+        }
+        let inner = ring.inner.read().unwrap();
+        let kept: usize = inner.events.iter().map(|event| event.cost()).sum();
+        assert_eq!(inner.bytes, kept);
+        assert!((25_000..=50_000).contains(&kept), "{kept}");
+        assert_eq!((inner.end, inner.end - inner.base), (2_005, inner.events.len() as u64));
+        assert_eq!(inner.lanes.len(), inner.events.len());
+    }
+
+    #[test]
+    fn a_cursor_meets_each_event_once_or_is_told_that_it_cannot() {
+        let (ring, _gone) = Ring::new(0, 50_000);
+        let (scope, filter) = (Scope::Tenant(Tenant::parse("a").unwrap()), Filter::default());
+        ring.push(
+            (0..10)
+                .map(|at| event(at, if at % 2 == 0 { "a" } else { "b" }))
+                .collect(),
+        );
+        let mut out = Vec::new();
+        let first = ring.take(&scope, &filter, 0, 1, &mut out);
+        assert_eq!(
+            first,
+            Taken::Upto {
+                next: 2,
+                passed: Some(0)
+            },
+            "no more than there is room for"
+        );
+        let rest = ring.take(&scope, &filter, 2, 100_000, &mut out);
+        assert_eq!(
+            rest,
+            Taken::Upto {
+                next: 10,
+                passed: Some(8)
+            }
+        );
+        let text = String::from_utf8(out).unwrap();
+        let ids: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+        assert_eq!(ids, ["0", "2", "4", "6", "8"]);
+        // A read model may be ahead of the ring.
+        assert_eq!(
+            ring.take(&scope, &filter, 12, 1, &mut Vec::new()),
+            Taken::Upto { next: 12, passed: None }
+        );
+        assert_eq!(ring.offset_of(&Tenant::parse("b").unwrap(), 3), Some(3));
+        assert_eq!(ring.offset_of(&Tenant::parse("b").unwrap(), 4), None);
+        ring.push((10..400).map(|at| event(at, "b")).collect());
+        assert_eq!(ring.take(&scope, &filter, 8, 1, &mut Vec::new()), Taken::Behind);
+        assert!(ring.is_behind(8) && !ring.is_behind(400));
     }
 }

@@ -193,6 +193,10 @@ impl Checks<'_> {
             ("header_timeout_ms", limits.header_timeout_ms, 1),
             ("request_timeout_ms", limits.request_timeout_ms, 1),
             ("connections", limits.connections as u64, 1),
+            ("write_timeout_ms", limits.write_timeout_ms, 1),
+            ("streams", limits.streams as u64, 1),
+            ("stream_buffer_bytes", limits.stream_buffer_bytes as u64, 1_048_576),
+            ("stream_heartbeat_ms", limits.stream_heartbeat_ms, 1),
             ("page_default", limits.page_default.into(), 1),
         ] {
             self.at_least(&format!("limits.http.{key}"), value, least);

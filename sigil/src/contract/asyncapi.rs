@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 pub fn document() -> Value {
     let catalogue = Catalogue::builtin();
     let messages: Map<String, Value> = catalogue.iter().map(|spec| (name(spec), message(spec))).collect();
-    let refer = |place: &str| move |name: &String| json!({"$ref": format!("{place}/{name}")});
+    let refer = |place: &'static str| move |name: &String| json!({"$ref": format!("{place}/{name}")});
     let listed: Map<String, Value> = messages
         .keys()
         .map(|name| (name.clone(), refer("#/components/messages")(name)))

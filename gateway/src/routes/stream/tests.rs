@@ -81,14 +81,16 @@ async fn a_stream_goes_on_behind_the_number_that_was_read_last() {
     for at in 0..5 {
         trial.append(&event(&format!("agent:a{at}"), "login", "success")).await;
     }
-    for (path, header, expected) in [
-        ("?after=2", None, vec![3, 4, 5]),
-        ("", Some("3"), vec![4, 5]),
-        ("?after=1", Some("4"), vec![5]),
-        ("?after=start", None, vec![0, 1, 2, 3, 4, 5]),
+    for (path, header, first) in [
+        ("?after=2", None, 3),
+        ("", Some("3"), 4),
+        ("?after=1", Some("4"), 5),
+        ("?after=start", None, 0),
     ] {
         let headers: Vec<(&str, &str)> = header.map(|id| ("last-event-id", id)).into_iter().collect();
         let mut stream = trial.tune(&format!("{PATH}{path}"), &headers).await;
+        // The tenant has all records but the first of the log.
+        let expected: Vec<u64> = (first..trial.memory.size() - 1).collect();
         assert_eq!(
             numbers(&stream.records(expected.len()).await),
             expected,
@@ -130,7 +132,7 @@ async fn history_and_live_records_pass_the_same_filters() {
     }
     // Every other block would be a record that does not belong here.
     trial.append(&event("agent:a1", "tool.call", "denied")).await;
-    for ((query, stream), expected) in streams.iter_mut().zip([vec![6, 8, 9, 10], vec![6, 7, 10], vec![8, 9]]) {
+    for ((query, stream), expected) in streams.iter_mut().zip([vec![5, 7, 8, 9], vec![5, 6, 9], vec![7, 8]]) {
         assert_eq!(numbers(&stream.records(expected.len()).await), expected, "{query}");
     }
 }
@@ -441,6 +443,7 @@ async fn a_reader_that_is_stuck_is_closed_and_holds_nothing_back() {
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut stuck = socket.connect(running.peer).await.unwrap();
     send_request(&mut stuck).await;
+    read_until(&mut stuck, &mut String::new(), "retry: 3000").await;
     let mut quick = running.trial.tune(PATH, &[]).await;
     let mut large = event("agent:a1", "login", "success");
     large["payload"]["data"] = json!({"text": "x".repeat(200_000)});
