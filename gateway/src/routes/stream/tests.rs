@@ -435,8 +435,8 @@ async fn a_stop_ends_streams_in_order_and_says_where_to_go_on() {
 #[tokio::test]
 async fn a_reader_that_is_stuck_is_closed_and_holds_nothing_back() {
     let config = small(|config| {
-        config.write_timeout_ms = 300;
-        config.stream_buffer_bytes = 1_000_000;
+        config.write_timeout_ms = 3_000;
+        config.stream_buffer_bytes = 500_000;
     });
     let running = start(config).await;
     let socket = TcpSocket::new_v4().unwrap();
