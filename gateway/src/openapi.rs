@@ -2,7 +2,9 @@
 //! and missing, or the other way round.
 
 use crate::Shared;
-use crate::routes::{append, audit, canon, disclosures, events, head, probes, projections, record, stream, tenants, timeline};
+use crate::routes::{
+    append, audit, canon, disclosures, events, head, probes, projections, record, stream, tenants, timeline,
+};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};

@@ -308,6 +308,8 @@ pub(crate) struct RetriedRecords {
     projected: u64,
     /// Still parked.
     left: u64,
+}
+
 /// Records in the order of the log.
 #[derive(ToSchema)]
 pub(crate) struct EventPage {
