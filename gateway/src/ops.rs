@@ -9,7 +9,7 @@ pub use router::router;
 
 use crate::metrics;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,6 +44,8 @@ struct Meter {
 pub struct Board {
     role: &'static str,
     parts: Mutex<BTreeMap<&'static str, State>>,
+    /// Parts that have done their work at least once: only then is waiting worth a warning.
+    settled: Mutex<BTreeSet<&'static str>>,
     meters: Mutex<Vec<Meter>>,
     draining: AtomicBool,
 }
@@ -55,6 +57,7 @@ impl Board {
         Arc::new(Self {
             role,
             parts: Mutex::default(),
+            settled: Mutex::default(),
             meters: Mutex::default(),
             draining: AtomicBool::new(false),
         })
@@ -166,11 +169,13 @@ impl Board {
         if before.as_ref() == Some(&state) {
             return;
         }
-        match (before, state) {
-            (None, State::Works) => tracing::info!(part, "it works"),
-            (Some(_), State::Works) => tracing::warn!(part, "it works again"),
-            (_, State::Waiting(reason)) => tracing::warn!(part, reason, "it waits and tries again"),
-            (_, State::Halted(reason)) => tracing::error!(part, reason, "it has halted"),
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        match state {
+            State::Works if settled.insert(part) => tracing::info!(part, "it works"),
+            State::Works => tracing::warn!(part, "it works again"),
+            State::Waiting(reason) if before.is_none() => tracing::info!(part, reason, "it waits"),
+            State::Waiting(reason) => tracing::warn!(part, reason, "it waits and tries again"),
+            State::Halted(reason) => tracing::error!(part, reason, "it has halted"),
         }
     }
 

@@ -2,8 +2,7 @@
 //! and service managers.
 
 use crate::cli::ConfigArgs;
-use crate::command;
-use crate::config::{Role, Settings};
+use crate::config::{self, Role, Settings};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::roles::ops_address;
@@ -22,7 +21,8 @@ const ANSWER_BYTES: usize = 64 * 1_024;
 
 /// Asks for `/readyz`. Exit code 6 when the role does not answer or is not ready.
 pub async fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
-    let loaded = command::config::load(&args)?;
+    let given = config::Given::here(args.config.clone(), args.flags()?);
+    let loaded = config::peek(&given)?;
     let address = address(args.role, &loaded.settings)?;
     let unavailable = |message: String| Failure::new(Exit::Unavailable, message);
     let asked = tokio::time::timeout(PATIENCE, ask(address)).await;

@@ -82,6 +82,30 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong.
 pub fn load(role: Role, given: &Given) -> Result<Loaded, Vec<Problem>> {
+    let (loaded, mut problems) = read(given);
+    check::run(role, &loaded.settings, &mut problems);
+    finish(loaded, problems)
+}
+
+/// Reads every layer for somebody who asks a running process and needs an address only: what a role needs beyond it may be
+/// given to the process alone.
+///
+/// # Errors
+/// What cannot be read.
+pub fn peek(given: &Given) -> Result<Loaded, Vec<Problem>> {
+    let (loaded, problems) = read(given);
+    finish(loaded, problems)
+}
+
+fn finish(loaded: Loaded, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
+    problems
+        .iter_mut()
+        .for_each(|problem| name_source(problem, &loaded.figment));
+    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// Every layer, and what is wrong with their form.
+fn read(given: &Given) -> (Loaded, Vec<Problem>) {
     let schema = schema();
     let mut problems = Vec::new();
     let mut notes = Vec::new();
@@ -121,17 +145,12 @@ pub fn load(role: Role, given: &Given) -> Result<Loaded, Vec<Problem>> {
         }
     }
     let settings = typed(&figment, &schema, &mut problems);
-    check::run(role, &settings, &mut problems);
-    problems.iter_mut().for_each(|problem| name_source(problem, &figment));
-    if problems.is_empty() {
-        Ok(Loaded {
-            settings,
-            figment,
-            notes,
-        })
-    } else {
-        Err(problems)
-    }
+    let loaded = Loaded {
+        settings,
+        figment,
+        notes,
+    };
+    (loaded, problems)
 }
 
 /// The files, and whether each must exist.
