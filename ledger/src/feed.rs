@@ -9,6 +9,7 @@
 //! `rebuild`.
 
 mod compare;
+mod config;
 mod failure;
 mod marker;
 mod message;
@@ -17,8 +18,9 @@ mod rebuild;
 mod status;
 mod stream;
 
+pub use config::Config;
 pub use failure::Error;
-pub use marker::Consent;
+pub use marker::{Consent, agree, consent, remembered, withdraw};
 pub use status::{Divergence, Phase, Reason, Status};
 pub use stream::{Found, MAX_PAYLOAD_BYTES, survey};
 
@@ -33,7 +35,6 @@ use ledger_client::LedgerClient as _;
 use marker::Marker;
 use pump::{Place, Pump};
 use record::{Record, Slug, wire};
-use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,84 +47,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 /// Time between two looks at a stream that diverged or is unfit.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// How a feed works. Every limit has a default.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Copies that a cluster keeps of each message. Default 1.
-    pub replicas: usize,
-    /// Records published and not yet acknowledged, at most 1,024. Default 512.
-    pub in_flight: usize,
-    /// Bytes of them. Default 8 MiB.
-    pub in_flight_bytes: usize,
-    /// How long the server may take to acknowledge a record, in milliseconds. Default 5,000.
-    pub ack_timeout_ms: u64,
-    /// How long it may take to answer a request, in milliseconds. Default 5,000.
-    pub timeout_ms: u64,
-    /// Whether a stream that diverged is rebuilt without an operator. Default false. A stream of another log, and one
-    /// whose name is needed, wait for `sigil stream rebuild --force` in any case.
-    pub rebuild_automatically: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            replicas: 1,
-            in_flight: 512,
-            in_flight_bytes: 8 * 1_024 * 1_024,
-            ack_timeout_ms: 5_000,
-            timeout_ms: 5_000,
-            rebuild_automatically: false,
-        }
-    }
-}
-
-impl Config {
-    const fn ack_timeout(&self) -> Duration {
-        Duration::from_millis(self.ack_timeout_ms)
-    }
-
-    const fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
-    }
-}
-
-/// Leaves an operator's consent to a rebuild for the feed of the log in `data_dir`, whether it runs or will run. It is used
-/// once: a feed that finds its stream right takes it away.
-///
-/// # Errors
-/// [`crate::Error::Io`].
-pub fn agree(data_dir: &Path, consent: Consent) -> Result<(), crate::Error> {
-    Marker::new(data_dir).agree(consent)
-}
-
-/// The log and the base offset of the stream that the feed of the log in `data_dir` published to last; `None` when it has
-/// never published.
-///
-/// # Errors
-/// [`crate::Error::Io`], [`crate::Error::Corrupt`].
-pub fn remembered(data_dir: &Path) -> Result<Option<(Slug, u64)>, crate::Error> {
-    Marker::new(data_dir).stream()
-}
-
-/// The consent that waits for the feed of the log in `data_dir`.
-///
-/// # Errors
-/// [`crate::Error::Io`].
-pub fn consent(data_dir: &Path) -> Result<Option<Consent>, crate::Error> {
-    Marker::new(data_dir).consent()
-}
-
-/// Takes a consent back. Gives whether it was still there: nobody had used it.
-///
-/// # Errors
-/// [`crate::Error::Io`].
-pub fn withdraw(data_dir: &Path) -> Result<bool, crate::Error> {
-    let marker = Marker::new(data_dir);
-    let unused = marker.consent()?.is_some();
-    marker.withdraw()?;
-    Ok(unused)
-}
 
 /// Publishes one log to its stream.
 pub struct Feed {

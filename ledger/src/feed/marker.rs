@@ -24,6 +24,43 @@ pub enum Consent {
     Force,
 }
 
+/// Leaves an operator's consent to a rebuild for the feed of the log in `data_dir`, whether it runs or will run. It is used
+/// once: a feed that finds its stream right takes it away.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn agree(data_dir: &Path, consent: Consent) -> Result<(), Error> {
+    Marker::new(data_dir).agree(consent)
+}
+
+/// The log and the base offset of the stream that the feed of the log in `data_dir` published to last; `None` when it has
+/// never published.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Corrupt`].
+pub fn remembered(data_dir: &Path) -> Result<Option<(Slug, u64)>, Error> {
+    Marker::new(data_dir).stream()
+}
+
+/// The consent that waits for the feed of the log in `data_dir`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn consent(data_dir: &Path) -> Result<Option<Consent>, Error> {
+    Marker::new(data_dir).consent()
+}
+
+/// Takes a consent back. Gives whether it was still there: nobody had used it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn withdraw(data_dir: &Path) -> Result<bool, Error> {
+    let marker = Marker::new(data_dir);
+    let unused = marker.consent()?.is_some();
+    marker.withdraw()?;
+    Ok(unused)
+}
+
 const STREAM: &str = "stream";
 const CONSENT: &str = "stream-rebuild";
 
