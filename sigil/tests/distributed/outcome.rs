@@ -3,14 +3,14 @@
 use crate::house::House;
 use crate::log::Log;
 use projector::ReadModel as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// No acknowledged record is lost, and none is there twice. `init` and the enrolments wrote the first few records.
-pub fn holds(log: &Log, offsets: &HashMap<String, u64>) {
+pub fn holds(records: &[Value], offsets: &HashMap<String, u64>) {
     let mut stored = HashMap::new();
     let mut first_of_clients = None;
-    for (at, record) in log.records().iter().enumerate() {
+    for (at, record) in records.iter().enumerate() {
         assert_eq!(record["offset"], at as u64, "offsets have no gap");
         let id = record["id"].as_str().expect("an id").to_owned();
         if offsets.contains_key(&id) {
@@ -56,12 +56,11 @@ pub fn verifies(log: &Log, size: u64) {
 }
 
 /// The stream holds every record once, in the order of the log: each message is the record with its own offset.
-pub fn streamed(house: &House, log: &Log) {
-    let records = log.records();
+pub fn streamed(house: &House, records: &[Value]) {
     let messages = house.runtime.block_on(messages(house));
     assert_eq!(messages.len(), records.len(), "one message a record");
-    for (offset, (message, record)) in messages.iter().zip(&records).enumerate() {
-        let message: serde_json::Value = serde_json::from_slice(message).expect("a message is a record");
+    for (offset, (message, record)) in messages.iter().zip(records).enumerate() {
+        let message: Value = serde_json::from_slice(message).expect("a message is a record");
         assert_eq!(&message, record, "the message of offset {offset}");
     }
 }

@@ -139,8 +139,9 @@ fn settle(house: &House, roles: Roles, offsets: &HashMap<String, u64>, size: u64
     for (_, process) in roles.0 {
         process.stop();
     }
-    outcome::holds(&house.log, offsets);
-    outcome::streamed(house, &house.log);
+    let records = house.log.records();
+    outcome::holds(&records, offsets);
+    outcome::streamed(house, &records);
     let (postgres, sqlite) = (
         outcome::digest_of_postgres(house),
         outcome::digest_of_sqlite(&house.log),
