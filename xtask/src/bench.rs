@@ -1,8 +1,8 @@
 //! `cargo xtask bench [names..]`: measure, with a Postgres beside us to compare with where one can be had.
 //!
 //! Invariant: a bench that needs no server starts none, and a missing Postgres costs its own lines of the table only.
-//! What is measured, and how, lives in the example `bench` of the executable; the rebuild beside SQLite's bulk paths, which
-//! only the read model's own crate can drive, in its example `bulk`.
+//! What is measured, and how, lives in the example `bench` of the executable; rebuilds beside the bulk paths of the same
+//! database, which only the read models' own crates can drive, in their examples `bulk`.
 
 use anyhow::Result;
 
@@ -13,6 +13,8 @@ use crate::services::{BIN, Postgres, Purpose, nats};
 const ALONE: [&str; 12] = [
     "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits", "feed", "separate", "sse",
 ];
+/// The variable by which the rebuild into Postgres finds its server.
+const BULK_URL: &str = "SIGIL_BENCH_POSTGRES_URL";
 /// Benches that start a broker of their own, and mostly a Postgres as well.
 const DISTRIBUTED: [&str; 2] = ["feed", "separate"];
 
@@ -23,20 +25,28 @@ pub fn run(names: &[String]) -> Result<()> {
         executable(&rest)?;
     }
     if !rebuild.is_empty() || names.is_empty() {
-        let bulk = [
-            "run",
-            "--release",
-            "-q",
-            "-p",
-            "projector-sqlite",
-            "--example",
-            "bulk",
-            "--",
-            "100000",
-        ];
-        process::run(&mut process::cargo(bulk))?;
+        bulk("projector-sqlite", &[])?;
+        if let Some(postgres) = find_postgres() {
+            bulk("projector-postgres", &[(BULK_URL, postgres.url())])?;
+        }
     }
     Ok(())
+}
+
+/// The rebuild of a read model beside the fastest ways to load the same rows, which only its own crate can drive.
+fn bulk(package: &str, environment: &[(&str, String)]) -> Result<()> {
+    let run = [
+        "run",
+        "--release",
+        "-q",
+        "-p",
+        package,
+        "--example",
+        "bulk",
+        "--",
+        "100000",
+    ];
+    process::run(process::cargo(run).envs(environment.iter().cloned()))
 }
 
 fn executable(names: &[String]) -> Result<()> {

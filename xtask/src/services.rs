@@ -149,9 +149,14 @@ impl Postgres {
         environment
     }
 
+    /// The address for a client that reads no variables. It can hold a password: never print it.
+    pub fn url(&self) -> String {
+        address::url(&self.environment)
+    }
+
     /// What the tests read: the address of this server, and where programs lie for servers of a test's own.
     pub fn test_environment(&self) -> Vec<(&'static str, String)> {
-        let mut environment = vec![(URL, address::url(&self.environment))];
+        let mut environment = vec![(URL, self.url())];
         environment.extend(self.bin_dir.iter().map(|dir| (BIN, dir.display().to_string())));
         environment
     }
