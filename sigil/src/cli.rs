@@ -89,9 +89,9 @@ pub enum Verb {
 /// Which log.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// The log's directory.
-    #[arg(long, env = "SIGIL_DATA_DIR", default_value = "sigil-data")]
-    pub data_dir: PathBuf,
+    /// The log's directory [default: log.data_dir of a configuration file, or sigil-data].
+    #[arg(long, env = "SIGIL_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
     /// The key file [default: the data directory's name with `.key`; or 64 hex digits in SIGIL_KEY].
     #[arg(long, env = "SIGIL_KEY_FILE")]
     pub key_file: Option<PathBuf>,
@@ -274,9 +274,9 @@ pub enum RecordVerb {
 /// `sigil verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The log's directory.
-    #[arg(env = "SIGIL_DATA_DIR", default_value = "sigil-data")]
-    pub data_dir: PathBuf,
+    /// The log's directory [default: log.data_dir of a configuration file, or sigil-data].
+    #[arg(env = "SIGIL_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
     /// The key file [default: the directory's name with `.key`; or 64 hex digits in SIGIL_KEY].
     #[arg(long, env = "SIGIL_KEY_FILE")]
     pub key_file: Option<PathBuf>,
@@ -440,7 +440,7 @@ impl Restore {
         ConfigArgs {
             role: Role::Ledger,
             config: self.config.clone(),
-            data_dir: Some(self.log.data_dir.display().to_string()),
+            data_dir: self.log.data_dir.as_ref().map(|dir| dir.display().to_string()),
             key_file: None,
             listen: None,
             token_file: None,

@@ -12,7 +12,7 @@ mod settings;
 mod variables;
 
 pub use check::{host_of, is_loopback};
-pub use load::{Given, Loaded, Problem, load, peek};
+pub use load::{Given, Loaded, Problem, load, log_of_files, peek};
 pub use schema::schema;
 pub use settings::{
     ClientFiles, Http, LedgerLimits, Limits, Log, LogFormat, Nats, Ops, Peer, Postgres, Settings, Stream,

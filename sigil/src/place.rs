@@ -1,7 +1,8 @@
 //! Where a log's files are: `--data-dir D` makes `D`, `D.key`, `D.trust` and `D.root`, each path settable.
 
 use crate::cli::LogArgs;
-use crate::config::Settings;
+use crate::config::{self, Log, Settings};
+use crate::exit::Failure;
 use crate::secret;
 use ledger::{Config, KeySource};
 use std::ffi::OsString;
@@ -17,25 +18,38 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place that the command line names.
-    pub(crate) fn of(args: &LogArgs) -> anyhow::Result<Self> {
-        let key = match (&args.passphrase_file, std::env::var("SIGIL_KEY")) {
-            (Some(path), _) => KeySource::Passphrase(secret::first_line(path)?.into()),
-            (None, Ok(hex)) if args.key_file.is_none() => KeySource::Hex(hex.into()),
-            _ => KeySource::File(args.key_file.clone().unwrap_or_else(|| beside(&args.data_dir, "key"))),
-        };
-        Ok(Self {
-            data_dir: args.data_dir.clone(),
-            key,
-        })
+    /// The place that the command line names, and, where it says nothing, the section `log` of a configuration file.
+    pub(crate) fn of(args: &LogArgs) -> Result<Self, Failure> {
+        let mut log = config::log_of_files()?;
+        if let Some(data_dir) = &args.data_dir {
+            // The keys of the file's log are not this one's.
+            log = Log {
+                data_dir: data_dir.clone(),
+                ..Log::default()
+            };
+        }
+        if args.key_file.is_some() || args.passphrase_file.is_some() {
+            log.key_file.clone_from(&args.key_file);
+            log.passphrase_file.clone_from(&args.passphrase_file);
+        }
+        Self::at(log)
     }
 
     /// The place that the configuration names.
-    pub(crate) fn configured(settings: &Settings) -> anyhow::Result<Self> {
-        Self::of(&LogArgs {
-            data_dir: settings.log.data_dir.clone(),
-            key_file: settings.log.key_file.clone(),
-            passphrase_file: settings.log.passphrase_file.clone(),
+    pub(crate) fn configured(settings: &Settings) -> Result<Self, Failure> {
+        Self::at(settings.log.clone())
+    }
+
+    fn at(log: Log) -> Result<Self, Failure> {
+        let key = match (&log.passphrase_file, log.key_file, std::env::var("SIGIL_KEY")) {
+            (Some(path), _, _) => KeySource::Passphrase(secret::first_line(path)?.into()),
+            (None, Some(path), _) => KeySource::File(path),
+            (None, None, Ok(hex)) => KeySource::Hex(hex.into()),
+            (None, None, Err(_)) => KeySource::File(beside(&log.data_dir, "key")),
+        };
+        Ok(Self {
+            data_dir: log.data_dir,
+            key,
         })
     }
 

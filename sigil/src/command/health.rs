@@ -29,7 +29,7 @@ pub async fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
     let answered = asked.map_err(|_| unavailable(format!("{address} does not answer in time")))?;
     let (ready, body) = answered.map_err(|error| unavailable(format!("{address}: {error:#}")))?;
     if !ready {
-        let detail = body["detail"].as_str().unwrap_or("it is not ready");
+        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("it is not ready");
         return Err(unavailable(detail.to_owned()));
     }
     output.data(&json!({"role": args.role, "ready": true}), "ready");

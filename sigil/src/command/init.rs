@@ -66,7 +66,7 @@ pub async fn create(init: ledger::Init, trust_file: &Path) -> Result<Created, Fa
 /// Where the closed log in `dir` ends.
 fn predecessor(dir: &Path, args: &Init, origin: &Origin) -> Result<Predecessor, Failure> {
     let place = Place::of(&LogArgs {
-        data_dir: dir.to_owned(),
+        data_dir: Some(dir.to_owned()),
         key_file: args.predecessor_key_file.clone(),
         passphrase_file: args.log.passphrase_file.clone(),
     })?;

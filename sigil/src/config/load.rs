@@ -1,7 +1,7 @@
 //! Layers: defaults, the user's file, the project's file, variables, flags; and every problem of the whole at once.
 
 use super::variables::{self, Meaning};
-use super::{Role, Settings, check, schema};
+use super::{Log, Role, Settings, check, schema};
 use crate::exit::{Exit, Failure};
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::{Dict, Map};
@@ -95,6 +95,18 @@ pub fn load(role: Role, given: &Given) -> Result<Loaded, Vec<Problem>> {
 pub fn peek(given: &Given) -> Result<Loaded, Vec<Problem>> {
     let (loaded, problems) = read(given);
     finish(loaded, problems)
+}
+
+/// The section `log` of the configuration files of this process, for commands on a data directory.
+///
+/// # Errors
+/// What cannot be read.
+pub fn log_of_files() -> Result<Log, Vec<Problem>> {
+    let given = Given {
+        variables: Vec::new(),
+        ..Given::here(None, Vec::new())
+    };
+    Ok(peek(&given)?.settings.log)
 }
 
 fn finish(loaded: Loaded, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {

@@ -205,3 +205,40 @@ fn a_variable_of_another_program_is_a_note() {
     let checked = checked.exits(0);
     assert!(checked.err.contains("SIGIL_SERVICE_HOST"), "{}", checked.err);
 }
+
+#[test]
+fn commands_on_a_data_directory_find_it_in_the_project_file() {
+    let log = Log::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = format!("log.data_dir = \"{}\"\n", log.data_dir().display());
+    std::fs::write(dir.path().join("sigil.toml"), file).expect("a file");
+    let list = |dir: &Path| Ran::of(sigil().args(["record", "list"]).current_dir(dir));
+    assert!(
+        list(dir.path()).exits(0).lines().len() >= 2,
+        "genesis and the first tenant"
+    );
+    // A variable and a flag win.
+    let other = Log::new();
+    let mut command = sigil();
+    command.args(["record", "list"]).current_dir(dir.path());
+    let named = Ran::of(command.env("SIGIL_DATA_DIR", other.data_dir()))
+        .exits(0)
+        .lines();
+    assert_eq!(named[0]["hash"], other.records()[0]["hash"]);
+    let mut command = sigil();
+    command
+        .args(["record", "list", "--data-dir"])
+        .arg(other.data_dir())
+        .current_dir(dir.path());
+    assert_eq!(
+        Ran::of(&mut command).exits(0).lines()[0]["hash"],
+        other.records()[0]["hash"]
+    );
+    std::fs::write(dir.path().join("sigil.toml"), "log.data_dri = \"x\"").expect("a file");
+    let refused = list(dir.path()).exits(2);
+    assert!(
+        refused.err.contains("log.data_dri: no key has this name"),
+        "{}",
+        refused.err
+    );
+}

@@ -260,6 +260,19 @@ async fn without_a_broker_the_ledger_stands_and_everything_goes_on_when_it_is_ba
     for role in [&ledger, &projector, &gateway] {
         ready(role);
     }
+    // What one gateway began, another goes on with: they share the token, and so the key of cursors.
+    let first = gateway
+        .client()
+        .get("/v1/audit/timeline?actor=agent:a1&limit=1&order=asc")
+        .is(200)
+        .json();
+    let cursor = first["next_cursor"].as_str().expect("a second page");
+    let second = system.start("gateway");
+    ready(&second);
+    let path = format!("/v1/audit/timeline?actor=agent:a1&limit=1&order=asc&cursor={cursor}");
+    let page = second.client().get(&path).is(200).json();
+    assert_eq!(page["data"][0]["id"], id(1).as_str());
+    second.stop();
     // The other order: the ledger goes first.
     for role in [ledger, projector, gateway] {
         role.stop();
