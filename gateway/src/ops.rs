@@ -47,6 +47,7 @@ pub struct Board {
     /// Parts that have done their work at least once: only then is waiting worth a warning.
     settled: Mutex<BTreeSet<&'static str>>,
     meters: Mutex<Vec<Meter>>,
+    further: Mutex<Option<axum::Router>>,
     draining: AtomicBool,
 }
 
@@ -59,6 +60,7 @@ impl Board {
             parts: Mutex::default(),
             settled: Mutex::default(),
             meters: Mutex::default(),
+            further: Mutex::default(),
             draining: AtomicBool::new(false),
         })
     }
@@ -101,6 +103,17 @@ impl Board {
         let read = Box::new(read);
         let meter = Meter { name, kind, help, read };
         self.meters.lock().unwrap_or_else(PoisonError::into_inner).push(meter);
+    }
+
+    /// Answers what the board's own routes do not match, from now on: routes that keep their own door, such as those of
+    /// [`App::projection_router`](crate::App::projection_router).
+    pub fn serve(&self, router: axum::Router) {
+        *self.further.lock().unwrap_or_else(PoisonError::into_inner) = Some(router);
+    }
+
+    /// What [`Board::serve`] was given.
+    pub(crate) fn further(&self) -> Option<axum::Router> {
+        self.further.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What keeps the process from being ready, in one sentence; `None` when nothing does.

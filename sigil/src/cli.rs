@@ -312,12 +312,57 @@ pub enum ProjectionVerb {
     Rebuild {
         #[command(flatten)]
         log: LogArgs,
+        #[command(flatten)]
+        from: RecordsFrom,
     },
-    /// Replay the log into a scratch read model and compare digests with the live one.
+    /// Compare the read model with a replay of the log, name damaged rows, and append the outcome to the log.
     Verify {
         #[command(flatten)]
         log: LogArgs,
+        #[command(flatten)]
+        from: RecordsFrom,
     },
+    /// Records whose payload the build that applied them could not read.
+    #[command(subcommand)]
+    Parked(ParkedVerb),
+}
+
+/// `sigil projection parked ...`.
+#[derive(Debug, Subcommand)]
+pub enum ParkedVerb {
+    /// List them, and why each is parked.
+    List {
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Read their payloads again with this build.
+    Retry {
+        #[command(flatten)]
+        log: LogArgs,
+    },
+}
+
+/// Where the log's records come from.
+#[derive(Debug, Clone, Args)]
+pub struct RecordsFrom {
+    /// The log itself, or its stream on the broker (with the log behind it for what the stream lacks).
+    #[arg(long, value_enum, default_value_t = FromArg::Ledger)]
+    pub from: FromArg,
+    /// The configuration file that says how to reach the broker.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// nats.url: the broker.
+    #[arg(long)]
+    pub nats: Option<String>,
+}
+
+/// `--from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FromArg {
+    /// The ledger's own records.
+    Ledger,
+    /// The stream that the ledger publishes to.
+    Stream,
 }
 
 /// `sigil key ...`.

@@ -11,7 +11,7 @@ mod health;
 mod import;
 mod init;
 mod key;
-mod projection;
+pub mod projection;
 mod record;
 mod restore;
 mod role;

@@ -23,7 +23,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 /// What a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Holds the log: sequences, commits, publishes, answers commands.
@@ -33,6 +33,7 @@ pub enum Role {
     /// Speaks HTTP: writes through the ledger, reads from Postgres.
     Gateway,
     /// All of it in one process, with SQLite.
+    #[default]
     Embedded,
 }
 

@@ -1,5 +1,7 @@
 //! A ledger and its read model in this process: what `dev`, `demo` and the commands on a data directory run on.
 
+use crate::command::projection::ENGINE;
+use crate::desk::{Desk, Setup};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::follow::follow;
@@ -10,6 +12,7 @@ use ledger_client::LedgerClient;
 use projector::query::Queries;
 use projector::{ReadModel as _, Trigger};
 use projector_sqlite::ReadModel;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -23,6 +26,8 @@ pub struct Embedded {
     pub handle: Handle,
     /// The read model.
     pub read_model: Arc<ReadModel>,
+    /// A directory beside the log for the replay of a comparison.
+    pub scratch: PathBuf,
 }
 
 /// The live projector, with what stops it.
@@ -48,6 +53,7 @@ impl Embedded {
         Ok(Self {
             handle,
             read_model: Arc::new(read_model),
+            scratch: place.scratch("replay"),
         })
     }
 
@@ -62,6 +68,7 @@ impl Embedded {
         Ok(Self {
             handle,
             read_model: Arc::new(read_model),
+            scratch: place.scratch("replay"),
         })
     }
 
@@ -73,6 +80,23 @@ impl Embedded {
     /// A new feed of the ledger.
     pub fn feed(&self) -> Feed {
         Feed::new(self.client())
+    }
+
+    /// What long work on the read model is started at; a comparison replays into `scratch`.
+    pub fn desk(&self, scratch: PathBuf) -> Desk {
+        let ledger = self.client();
+        Desk::new(Setup {
+            model: Arc::clone(&self.read_model) as _,
+            engine: ENGINE,
+            origin: self.handle.origin().clone(),
+            records: {
+                let ledger = Arc::clone(&ledger);
+                Box::new(move || Box::new(Feed::new(Arc::clone(&ledger))))
+            },
+            ledger,
+            stream: None,
+            scratch,
+        })
     }
 
     /// Starts the live projector, which goes on after failures that pass: a full disk, a ledger that opens itself again.

@@ -7,6 +7,7 @@ mod command;
 pub mod config;
 mod contract;
 mod control;
+mod desk;
 pub mod embedded;
 mod exit;
 mod feed;

@@ -21,7 +21,9 @@ use crate::{secret, telemetry, tls};
 use ::gateway::ops::Board;
 use ::gateway::{Door, LocalAuth};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -95,6 +97,18 @@ impl OpsListener {
         // A probe that was cut off asks again.
         let _drained = self.serving.await;
     }
+}
+
+/// How often the read model is compared with the log; `None` for never.
+pub fn verify_interval(settings: &Settings) -> Option<Duration> {
+    let seconds = settings.projection.verify_interval_s;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// A directory of this process's own for the replay of a comparison, where the configuration names one.
+pub fn scratch_dir(settings: &Settings) -> Option<PathBuf> {
+    let name = format!("sigil-replay-{}", std::process::id());
+    settings.projection.scratch_dir.as_ref().map(|dir| dir.join(name))
 }
 
 /// Listens, or says where it could not.

@@ -1,8 +1,8 @@
-//! `cargo xtask schemas` and `cargo xtask fixtures`: files that the executable writes and that are committed.
+//! `cargo xtask schemas` and `cargo xtask fixtures`: files that a program of the workspace writes and that are committed.
 //!
-//! Invariant: with `--check` the committed folder equals, byte for byte, what the executable writes now, and nothing
-//! on disk changes. Without it the folder becomes equal: that is the explicit act of accepting. The README.md of a
-//! folder is written by people and left alone.
+//! Invariant: with `--check` the committed folder equals, byte for byte, what the program writes now, and nothing on disk
+//! changes. Without it (for the frozen logs: with `--accept`) the folder becomes equal: that is the explicit act of
+//! accepting. The README.md of a folder is written by people and left alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,18 +22,19 @@ const BY_HAND: &str = "README.md";
 /// `schemas [--check]`
 pub fn schemas(args: &[String]) -> Result<()> {
     let (check, folder) = (is_check(args)?, workspace::root().join("schemas"));
-    let (output, written) = generate("contracts")?;
+    let (output, written) = generate("contracts", &["-p", "sigil", "--", "contracts", "--out"])?;
     settle("schemas", &folder, &expect_files("contracts", &output, written)?, check)
 }
 
-/// `fixtures [--check]`. Until the first fixture is accepted there is nothing to compare.
+/// `fixtures --check`, or `fixtures --accept`: they are frozen, so replacing them is asked for by name.
 pub fn fixtures(args: &[String]) -> Result<()> {
-    let (check, folder) = (is_check(args)?, workspace::root().join("replay-fixtures").join("v1"));
-    let (output, written) = generate("fixtures")?;
-    if check && !folder.exists() && has_no_verb(&output, &written) {
-        println!("fixtures: there are none yet");
-        return Ok(());
-    }
+    let check = match args {
+        [flag] if flag == "--check" => true,
+        [flag] if flag == "--accept" => false,
+        _ => bail!("say --check to compare the frozen logs, or --accept to replace them"),
+    };
+    let folder = workspace::root().join("replay-fixtures").join("v1");
+    let (output, written) = generate("fixtures", &["-p", "projector-sqlite", "--example", "fixtures", "--"])?;
     settle("fixtures", &folder, &expect_files("fixtures", &output, written)?, check)
 }
 
@@ -45,10 +46,10 @@ fn is_check(args: &[String]) -> Result<bool> {
     }
 }
 
-/// Lets the executable write its files into a fresh folder and reads them back.
-fn generate(verb: &str) -> Result<(Output, Tree)> {
+/// Lets a program of the workspace write its files into a fresh folder, its last argument, and reads them back.
+fn generate(verb: &str, program: &[&str]) -> Result<(Output, Tree)> {
     let scratch = Scratch::new(verb)?;
-    let mut command = process::cargo(["run", "-q", "-p", "sigil", "--", verb, "--out"]);
+    let mut command = process::cargo(["run", "-q"].into_iter().chain(program.iter().copied()));
     let output = process::capture(command.arg(scratch.path()))?;
     let mut tree = Tree::new();
     read_into(&mut tree, scratch.path(), "")?;
@@ -58,18 +59,12 @@ fn generate(verb: &str) -> Result<(Output, Tree)> {
 fn expect_files(verb: &str, output: &Output, written: Tree) -> Result<Tree> {
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
-        bail!("`sigil {verb} --out` failed: {}", output.status);
+        bail!("the program that writes {verb} failed: {}", output.status);
     }
     if written.is_empty() {
-        bail!("`sigil {verb} --out` wrote no files");
+        bail!("the program that writes {verb} wrote no files");
     }
     Ok(written)
-}
-
-/// True when the executable does not know the verb, as opposed to failing at it.
-fn has_no_verb(output: &Output, written: &Tree) -> bool {
-    let unknown = String::from_utf8_lossy(&output.stderr).contains("unrecognized subcommand");
-    written.is_empty() && (output.status.success() || unknown)
 }
 
 /// Compares, or makes equal.
@@ -88,8 +83,9 @@ fn settle(name: &str, folder: &Path, expected: &Tree, check: bool) -> Result<()>
     }
     if check && !differences.is_empty() {
         bail!(
-            "{} file(s) differ from the code: look at them, then accept with `cargo xtask {name}`",
-            differences.len()
+            "{} file(s) differ from the code: look at them, then accept with `cargo xtask {name}{}`",
+            differences.len(),
+            if name == "fixtures" { " --accept" } else { "" }
         );
     }
     println!(
@@ -188,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unknown_verb_counts_as_none_yet() {
-        assert!(has_no_verb(
-            &output("echo \"error: unrecognized subcommand 'fixtures'\" >&2; exit 2"),
-            &Tree::new()
-        ));
-        assert!(has_no_verb(&output("true"), &Tree::new()));
-        assert!(!has_no_verb(&output("echo broken >&2; exit 101"), &Tree::new()));
-        assert!(!has_no_verb(&output("true"), &tree(&[("a", "1")])));
+    fn frozen_logs_are_replaced_by_name_only() {
+        for args in [
+            &[][..],
+            &["--yes".to_owned()],
+            &["--check".to_owned(), "--accept".to_owned()],
+        ] {
+            assert!(fixtures(args).unwrap_err().to_string().contains("--accept"), "{args:?}");
+        }
     }
 }

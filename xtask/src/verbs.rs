@@ -15,7 +15,7 @@ cargo xtask <verb>
   layers              who may depend on whom, and what things may be called
   tidy                rules over the text of source and documents
   schemas [--check]   write schemas/ from the code, or compare
-  fixtures [--check]  write replay-fixtures/v1 from the code, or compare
+  fixtures --check    compare replay-fixtures/v1 with the code; --accept replaces the frozen logs
   sql [--check]       prepare every SQL statement against a freshly migrated database
   bench [names..]     measure, beside a Postgres to compare with where one can be had
   packages            count the packages in the release build";

@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::json;
 use std::sync::Arc;
+use tower::ServiceExt as _;
 
 struct Desk {
     board: Arc<Board>,
@@ -31,9 +32,18 @@ pub fn router(board: Arc<Board>, docs: impl Into<String>) -> Router {
         .route("/readyz", get(readyz))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
-        .fallback(async || Problem::new(Code::RouteNotFound, "no route has this path"))
+        .fallback(further)
         .layer(from_fn_with_state(Arc::clone(&desk), explain))
         .with_state(desk)
+}
+
+/// What the process serves beside its board.
+async fn further(State(desk): State<Arc<Desk>>, request: Request) -> Result<Response, Problem> {
+    let Some(router) = desk.board.further() else {
+        return Err(Problem::new(Code::RouteNotFound, "no route has this path"));
+    };
+    // A router answers everything: what it does not match is its own problem.
+    router.oneshot(request).await.map_err(|never| match never {})
 }
 
 async fn readyz(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
@@ -61,12 +71,19 @@ async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
     metrics::response(out)
 }
 
+/// Whether a router of the process's own has rendered the problem.
+fn is_rendered(response: &Response) -> bool {
+    let media = response.headers().get(header::CONTENT_TYPE);
+    media.is_some_and(|media| media == "application/problem+json")
+}
+
 /// Renders the problem that an answer carries.
 async fn explain(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
     let request_id = desk.ids.request(request.headers());
     let uri = request.uri().clone();
     let mut response = next.run(request).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    if failed && !is_rendered(&response) {
         let carried = response.extensions_mut().remove::<Arc<Problem>>();
         let problem = carried.unwrap_or_else(|| Arc::new(Problem::of_status(response.status())));
         response = problem.render(&Scene {

@@ -5,6 +5,7 @@
 
 mod faults;
 pub mod filters;
+mod fixtures;
 mod parked;
 mod rebuild;
 mod verify;

@@ -15,7 +15,7 @@ pub enum ConfigVerb {
 }
 
 /// A role and its configuration. Variables and files give what no flag gives; `sigil config print` shows every key.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ConfigArgs {
     /// What the process is.
     #[arg(long, value_enum, default_value_t = Role::Embedded)]

@@ -9,7 +9,9 @@ use crate::stop::Signals;
 use gateway::ops::Board;
 use gateway::{App, Config, Door, LocalAuth};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -37,6 +39,10 @@ pub struct Service {
     pub config: Config,
     /// Where the parts say how they are.
     pub board: Option<Arc<Board>>,
+    /// Time between two comparisons of the read model with the log; `None` for none.
+    pub verify_interval: Option<Duration>,
+    /// A directory for the replay of a comparison.
+    pub scratch: PathBuf,
 }
 
 /// Serves on this machine until Ctrl-C or SIGTERM, then drains.
@@ -54,6 +60,8 @@ pub async fn until_stopped(
         cursor_key: embedded.handle.derive_key(CURSOR_KEY),
         config: Config::default(),
         board: None,
+        verify_interval: None,
+        scratch: embedded.scratch.clone(),
     };
     serve_until(embedded, service, signals, output).await
 }
@@ -71,7 +79,11 @@ pub async fn serve_until(
         cursor_key,
         config,
         board,
+        verify_interval,
+        scratch,
     } = service;
+    let desk = embedded.desk(scratch);
+    let verifying = verify_interval.map(|interval| desk.verify_every(interval));
     let app = App {
         ledger: embedded.client(),
         queries: Arc::clone(&embedded.read_model) as Arc<dyn projector::query::Queries>,
@@ -84,7 +96,7 @@ pub async fn serve_until(
     let mut projecting = embedded.project(board.clone());
     let (halt, halted) = oneshot::channel::<()>();
     let serving = tokio::spawn({
-        let router = app.router();
+        let router = app.router_with(Arc::new(desk.clone()));
         async move {
             let stop = async {
                 let _dropped = halted.await;
@@ -96,6 +108,10 @@ pub async fn serve_until(
         stopped = signals.requested() => Ok(stopped),
         error = projecting.halted() => Err(Failure::from(error)),
     };
+    if let Some(verifying) = verifying {
+        verifying.abort();
+    }
+    desk.close().await;
     if let Some(board) = &board {
         board.drain();
     }

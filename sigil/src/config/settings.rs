@@ -26,6 +26,8 @@ pub struct Settings {
     pub ops: Ops,
     /// Traces and diagnostics: every role.
     pub telemetry: Telemetry,
+    /// The read model, whatever holds it: roles `projector` and `embedded`.
+    pub projection: Projection,
     /// Limits, each with a default that is safe to run with.
     pub limits: Limits,
 }
@@ -205,6 +207,18 @@ impl Default for Postgres {
             apply_timeout_ms: 60_000,
         }
     }
+}
+
+/// The read model's upkeep.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Projection {
+    /// Seconds between two comparisons of the read model with a replay of the log; 0 for none. Each reads the whole log.
+    /// Default 0.
+    pub verify_interval_s: u64,
+    /// Where a comparison builds its replay, as large as a read model in SQLite. Default: beside the log, or the system's
+    /// temporary directory.
+    pub scratch_dir: Option<PathBuf>,
 }
 
 /// The API's listener.

@@ -1,6 +1,6 @@
 //! The role `embedded`: log, projector and API in one process, as a service.
 
-use super::{Entrance, OpsListener, Start, ops_address};
+use super::{Entrance, OpsListener, Start, ops_address, scratch_dir, verify_interval};
 use crate::command::serve::{Service, serve_until};
 use crate::config::Role;
 use crate::embedded::Embedded;
@@ -42,6 +42,8 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         cursor_key: entrance.cursor_key,
         config: settings.limits.http.clone(),
         board: Some(board),
+        verify_interval: verify_interval(settings),
+        scratch: scratch_dir(settings).unwrap_or_else(|| place.scratch("replay")),
     };
     let ended = serve_until(embedded, service, &mut signals, output).await;
     if let Some(ops) = ops {

@@ -3,24 +3,29 @@
 
 use super::lag::watch_lag;
 use super::peer::Peer;
-use super::{OpsListener, Start, exit, ops_address};
+use super::{OpsListener, Start, exit, ops_address, scratch_dir, secret_of, verify_interval};
 use crate::bus::chain;
 use crate::config::{Role, Settings};
+use crate::desk::{Desk, Setup};
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::follow::{self, follow};
 use ::gateway::ops::{Board, Kind};
+use ::gateway::{App, LocalAuth};
 use ::projector::query::Queries as _;
 use ::projector::stream::StreamSource;
 use ::projector::{Cancel, Error, ReadModel as _, Trigger};
 use ledger_client::LedgerClient;
 use projector_postgres::{ReadModel, Standing};
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// The database of the read model.
+const ENGINE: &str = "postgres";
 /// The part's name on the board.
 const POSTGRES: &str = "postgres";
 /// Time between two looks at the database, and how long one may take.
@@ -88,13 +93,41 @@ async fn project(peer: Peer, settings: Settings, board: Arc<Board>, cancel: Canc
         read_model.positions(),
         most,
     ));
-    let fallback = Box::new(Feed::new(Arc::clone(&ledger)));
-    let mut source = StreamSource::new(bus.client, peer.slug.clone(), fallback);
+    let stream = {
+        let (client, slug, ledger) = (bus.client, peer.slug.clone(), Arc::clone(&ledger));
+        move || StreamSource::new(client.clone(), slug.clone(), Box::new(Feed::new(Arc::clone(&ledger))))
+    };
+    let mut source = stream();
+    let desk = Desk::new(Setup {
+        model: Arc::new(read_model.clone()),
+        engine: ENGINE,
+        origin: peer.origin.clone(),
+        ledger: Arc::clone(&ledger),
+        records: {
+            let ledger = Arc::clone(&ledger);
+            Box::new(move || Box::new(Feed::new(Arc::clone(&ledger))))
+        },
+        stream: Some(Box::new(move || Box::new(stream()))),
+        scratch: scratch_dir(&settings).unwrap_or_else(system_scratch),
+    });
+    serve_desk(&desk, &ledger, &read_model, &settings, &board)?;
+    let verifying = verify_interval(&settings).map(|interval| desk.verify_every(interval));
     let pause = Duration::from_millis(settings.limits.apply_retry_ms);
-    let followed = follow(&read_model, &mut source, &cancel, Some(pause), Some(&board)).await;
-    if followed.is_err() {
-        cancel.cancelled().await;
+    let followed = loop {
+        let followed = follow(&read_model, &mut source, &cancel, Some(pause), Some(&board)).await;
+        let Err(error) = &followed else { break followed };
+        desk.halted(error);
+        // It stays so that its state can be seen. What a rebuild puts right is tried again.
+        let mut rebuilt = desk.rebuilt();
+        if cancel.guard(rebuilt.changed()).await.is_none() {
+            break followed;
+        }
+        desk.goes_on();
+    };
+    if let Some(verifying) = verifying {
+        verifying.abort();
     }
+    desk.close().await;
     standing.abort();
     lag.abort();
     read_model.close().await;
@@ -102,6 +135,35 @@ async fn project(peer: Peer, settings: Settings, board: Arc<Board>, cancel: Canc
         Ok(()) | Err(Error::Cancelled) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Serves `/admin/projections` beside the board, to callers on this machine that have the operator's token.
+fn serve_desk(
+    desk: &Desk,
+    ledger: &Arc<dyn LedgerClient>,
+    read_model: &ReadModel,
+    settings: &Settings,
+    board: &Arc<Board>,
+) -> Result<(), Failure> {
+    let Some(token_file) = &settings.http.token_file else {
+        tracing::info!("without http.token_file the projector has no /admin/projections");
+        return Ok(());
+    };
+    let app = App {
+        ledger: Arc::clone(ledger),
+        queries: Arc::new(read_model.clone()),
+        auth: LocalAuth::new(&secret_of(token_file)?, false),
+        // No route here hands out a cursor.
+        cursor_key: [0; 32],
+        config: settings.limits.http.clone(),
+        board: None,
+    };
+    board.serve(app.projection_router(Arc::new(desk.clone())));
+    Ok(())
+}
+
+fn system_scratch() -> PathBuf {
+    std::env::temp_dir().join(format!("sigil-replay-{}", std::process::id()))
 }
 
 /// Opens the read model, or begins a new one where another build's tables are: they hold nothing that the log does not

@@ -65,7 +65,14 @@ pub struct Bent {
 }
 
 pub fn new_record(tenant: &str, kind: &str, payload: Value, links: &[(&str, &str)], number: u64) -> NewRecord {
-    let system = ["ledger.genesis", "key.rotated", "tenant.created", "projection.verified"].contains(&kind);
+    let system = [
+        "ledger.genesis",
+        "ledger.recovered",
+        "key.rotated",
+        "tenant.created",
+        "projection.verified",
+    ];
+    let system = system.contains(&kind);
     let links = links
         .iter()
         .map(|(label, target)| Link::new(*label, *target).expect("the tests write legal records"));

@@ -7,6 +7,7 @@
 )]
 
 mod build;
+mod fixtures;
 mod intact;
 mod known_answer;
 mod tamper;

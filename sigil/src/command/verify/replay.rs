@@ -1,12 +1,13 @@
 //! The read model beside a closed log, compared with a replay of the log into a scratch copy.
 
-use crate::command::projection::replay;
+use crate::command::projection;
 use crate::exit::Failure;
 use crate::place::Place;
 use ledger::inspect::Inspection;
 use projector::query::Pending;
-use projector::{Error, ReadModel as _, Source};
+use projector::{Cancel, Error, ReadModel as _, Source, Verification};
 use projector_sqlite::ReadModel;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Records of one read.
@@ -17,48 +18,45 @@ pub async fn compare(place: &Place, inspection: &Arc<Inspection>) -> Result<Vec<
     if !place.read_model().exists() {
         return Ok(Vec::new());
     }
-    let live = match read_only_digest(place, inspection).await {
-        Ok(live) => live,
-        Err(error) => return Ok(vec![format!("read model: {error}: run `sigil projection rebuild`")]),
-    };
-    let mut source = Replayed {
-        inspection: Arc::clone(inspection),
-        until: live.0,
-    };
-    let (_, replayed) = replay(&place.scratch("replay"), inspection.origin(), &mut source).await?;
-    let differences = live.1.differences(&replayed);
-    Ok(differences
-        .into_iter()
-        .map(|difference| format!("read model differs from the log: {difference}"))
-        .collect())
-}
-
-async fn read_only_digest(place: &Place, inspection: &Inspection) -> Result<(u64, projector::Digest), Error> {
     // A copy: opening a database may write to it.
     let copy = place.scratch("read-model");
-    let copied = copy_files(&place.read_model(), &copy).map_err(|error| Error::Source(error.to_string()));
-    let digest = match copied {
-        Err(error) => Err(error),
-        Ok(()) => digest_of(&copy, inspection).await,
-    };
+    let compared = compare_copy(place, &copy, inspection).await;
     let _gone = std::fs::remove_dir_all(&copy);
-    digest
+    match compared {
+        Ok(found) => Ok(told(&found)),
+        Err(error) => Ok(vec![format!("read model: {error}: run `sigil projection rebuild`")]),
+    }
 }
 
-async fn digest_of(copy: &std::path::Path, inspection: &Inspection) -> Result<(u64, projector::Digest), Error> {
+async fn compare_copy(place: &Place, copy: &Path, inspection: &Arc<Inspection>) -> Result<Verification, Error> {
+    let unreadable = |error: std::io::Error| Error::Source(error.to_string());
+    copy_files(&place.read_model(), copy).map_err(unreadable)?;
     let model = ReadModel::open(copy, inspection.origin().clone()).await?;
-    let digest = model.digest().await;
+    let mut source = Replayed {
+        inspection: Arc::clone(inspection),
+        until: inspection.ends().tip.map_or(0, |tip| tip.0),
+    };
+    let (scratch, log, never) = (place.scratch("replay"), inspection.origin(), Cancel::never());
+    let found = projection::compare(&model, &scratch, log, &mut source, &mut |_| {}, &never).await;
     model.close().await;
-    let (position, digest) = digest?;
-    let head = inspection.ends().tip.map_or(0, |tip| tip.0);
-    if position > head {
-        return Err(Error::LogBehind { position, head });
-    }
-    Ok((position, digest))
+    found
+}
+
+/// One finding for each damaged row, and for each bucket that differs without one.
+fn told(found: &Verification) -> Vec<String> {
+    let named = |bucket: &&projector::digest::Difference| {
+        let mut rows = found.rows.iter();
+        !rows.any(|row| (row.table, row.bucket) == (bucket.table, bucket.bucket))
+    };
+    let buckets = found.differences.iter().filter(named).map(ToString::to_string);
+    let rows = found.rows.iter().map(ToString::to_string);
+    rows.chain(buckets)
+        .map(|what| format!("read model differs from the log: {what}"))
+        .collect()
 }
 
 /// Copies the files of a directory: opening a database may write to it.
-pub fn copy_files(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+pub fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
@@ -69,7 +67,7 @@ pub fn copy_files(from: &std::path::Path, to: &std::path::Path) -> std::io::Resu
     Ok(())
 }
 
-/// The records of a closed log up to where the read model is.
+/// The records of a closed log.
 struct Replayed {
     inspection: Arc<Inspection>,
     until: u64,
