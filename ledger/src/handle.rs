@@ -209,6 +209,13 @@ impl Handle {
         &self.inner.config.data_dir
     }
 
+    /// Whether the log was restored within the last day: then it is compared with its stream before it takes anything.
+    #[must_use]
+    pub fn is_freshly_restored(&self) -> bool {
+        let now = self.inner.clock.read().wall;
+        self.reader().is_ok_and(|shared| shared.standing.is_fresh(now))
+    }
+
     /// A key for another purpose, derived from the log's index key; the same at every start.
     #[must_use]
     pub fn derive_key(&self, purpose: &str) -> [u8; 32] {

@@ -41,6 +41,12 @@ impl Standing {
         }
     }
 
+    /// Whether the log was restored within the last day: whoever saw more of it may not have been met yet.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        let until = self.restored_at.and_then(|at| later(at, GUARD_MICROS));
+        until.is_some_and(|until| now < until)
+    }
+
     /// Whether a request of this time may have been carried out by the log that was lost, whose memory of requests is
     /// not restored. `tolerance_micros`: how far the clock of whoever sent it may be ahead.
     pub(crate) fn may_be_repeated(&self, issued_at: Timestamp, tolerance_micros: i64) -> bool {

@@ -505,3 +505,26 @@ async fn a_full_disk_is_told_and_no_half_backup_or_log_is_left() {
     handle.backup(&Request::new(&to), &mut go_on).expect("backs up");
     assert_eq!(look(&config).expect("is whole").records.len(), 18);
 }
+
+#[tokio::test]
+async fn a_restored_log_is_backed_up_and_restored_again() {
+    let (log, copy, _) = backed_up().await;
+    let first = beside(&log, "first");
+    restore(&copy.restore(first.clone()));
+    let handle = Handle::open(first.clone()).expect("opens");
+    append(&handle, private("between", json!("x"))).await;
+    let again = Copy {
+        dir: log.dir.path().join("again"),
+        scopes: log.dir.path().join("again.scopes"),
+    };
+    let written = handle.backup(&again.request(), &mut go_on).expect("backs up");
+    handle.close();
+    drop(handle);
+    let second = beside(&log, "second");
+    let restored = restore(&again.restore(second.clone()));
+    assert_eq!((restored.size, restored.root), (44, written.root));
+    assert_eq!(restored.disclosures_lost, 0);
+    // Three data keys by now: what each of them encrypted still opens.
+    let (first, second) = (look(&first).expect("is whole"), look(&second).expect("is whole"));
+    assert_eq!((first.records, first.sealed), (second.records, second.sealed));
+}

@@ -112,14 +112,18 @@ async fn serve(
         connected = bus::connect(&settings.nats, Role::Ledger, &board) => connected?,
         () = told(stopped.clone()) => return Ok(()),
     };
-    let commands = tokio::spawn(commands(
-        handle.clone(),
-        connected.clone(),
-        settings.clone(),
-        Arc::clone(&board),
-        stopped.clone(),
-    ));
-    let feed = Feed::new(handle, connected.client, feed_config(&settings));
+    let feed = Feed::new(handle.clone(), connected.client.clone(), feed_config(&settings));
+    let commands = tokio::spawn({
+        let compared = compared(feed.status(), handle.is_freshly_restored());
+        let commands = commands(handle, connected, settings.clone(), Arc::clone(&board), stopped.clone());
+        let stopped = told(stopped.clone());
+        async move {
+            tokio::select! {
+                () = compared => commands.await,
+                () = stopped => Ok(()),
+            }
+        }
+    });
     let watched = tokio::spawn(watch_feed(feed.status(), Arc::clone(&board)));
     show_feed(&board, feed.status());
     let published = feed.run(told(stopped)).await;
@@ -132,6 +136,18 @@ async fn serve(
             Err(failure(error))
         }
         Ok(()) => commands.await.map_err(anyhow::Error::from)?,
+    }
+}
+
+/// Resolves when commands may be taken. A log that was just restored may be behind its stream, and would give offsets again
+/// that others have seen: it waits until the feed has compared the two.
+async fn compared(mut feed: watch::Receiver<feed::Status>, restored: bool) {
+    if restored {
+        let compared = |status: &feed::Status| matches!(status.phase, Phase::Live | Phase::Diverged(_));
+        // A feed that ended has said why, and takes the role with it.
+        if feed.wait_for(compared).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -91,11 +91,17 @@ fn a_backup_of_a_serving_ledger_is_a_prefix_that_verifies() {
             assert!(Instant::now() < deadline, "the server takes records");
             std::thread::sleep(Duration::from_millis(2)); // waits for: a load that is under way
         }
-        let written = back_up(&log);
+        let written = std::panic::catch_unwind(|| back_up(&log));
+        // Whatever became of it, the load has to end.
+        let written = written.unwrap_or_else(|panic| {
+            stop.store(true, Ordering::Relaxed);
+            std::panic::resume_unwind(panic)
+        });
         let size = written["size"].as_u64().expect("a number");
-        let ahead = format!("/v1/head?min_position={}&timeout=60s", size + 1);
-        server.client().get(&ahead).is(200);
+        let ahead = format!("/v1/head?min_position={}&timeout=30s", size + 1);
+        let answer = server.client().get(&ahead);
         stop.store(true, Ordering::Relaxed);
+        answer.is(200);
         written
     });
     server.stop();
