@@ -269,6 +269,19 @@ async fn a_lost_directory_comes_back_from_the_stream() {
     assert_eq!(restored["size"], size);
     assert_eq!(restored["disclosures_lost"], 10);
     assert_eq!(verified(log, "back")["size"], size + 1);
+    // The backup alone may be restored where nothing is known; the stream stops it before it takes a record.
+    restore(log, "old", &[]).exits(0);
+    let serve = [
+        "serve",
+        "--role",
+        "ledger",
+        "--ops-listen",
+        "127.0.0.1:0",
+        "--nats",
+        &url,
+    ];
+    let behind = Ran::of(&mut on(log, &serve, "old")).exits(3);
+    assert!(behind.err.contains("LOG_BEHIND"), "{}", behind.err);
     // Nothing shows that the stream had everything: the log is kept and not continued.
     let refused = restore(log, "unsure", &stream).exits(3);
     assert!(refused.err.contains("no HEAD survived"), "{}", refused.err);
