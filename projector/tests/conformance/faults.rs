@@ -141,7 +141,10 @@ async fn a_batch_applied_by_another_projector_is_not_applied_again() {
         positions.changed().await.unwrap();
         meddle.await;
     };
-    let (outcome, ()) = tokio::join!(running, started);
+    let both = async { tokio::join!(running, started) };
+    let (outcome, ()) = tokio::time::timeout(std::time::Duration::from_secs(60), both)
+        .await
+        .unwrap();
     assert!(
         matches!(outcome, Err(Error::PositionConflict { expected: 20 })),
         "{outcome:?}"
