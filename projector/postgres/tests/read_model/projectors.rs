@@ -11,6 +11,9 @@ use testbed::Proxy;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// A test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A projector that runs in a task of its own.
 struct Projector {
     model: Model,
@@ -28,12 +31,14 @@ fn start(model: Model, mut source: Memory) -> Projector {
 impl Projector {
     async fn is(&self, standing: Standing) {
         let mut standings = self.model.standing();
-        standings.wait_for(|now| *now == standing).await.unwrap();
+        let seen = tokio::time::timeout(PATIENCE, standings.wait_for(|now| *now == standing)).await;
+        seen.unwrap().unwrap();
     }
 
     async fn reaches(&self, position: usize) {
         let mut positions = self.model.positions();
-        positions.wait_for(|now| *now >= position as u64).await.unwrap();
+        let reached = tokio::time::timeout(PATIENCE, positions.wait_for(|now| *now >= position as u64)).await;
+        reached.unwrap().unwrap();
     }
 
     async fn stop(self) {
