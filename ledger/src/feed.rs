@@ -212,18 +212,23 @@ impl Feed {
             self.note(0);
         }
         self.enter(phase);
-        let rebuilt = match self.consent(&divergence) {
-            Ok(Some(consent)) => match self.slug().await {
-                Ok(slug) => self.rebuild(&self.context(), &slug, consent).await,
-                Err(failure) => Err(failure),
-            },
-            Ok(None) => Ok(tokio::time::sleep(LOOK).await),
+        let consent = match self.consent(&divergence) {
+            Ok(Some(consent)) => consent,
+            Ok(None) => return tokio::time::sleep(LOOK).await,
+            Err(failure) => return self.wait_after(&failure).await,
+        };
+        let rebuilt = match self.slug().await {
+            Ok(slug) => self.rebuild(&self.context(), &slug, consent).await,
             Err(failure) => Err(failure),
         };
         if let Err(failure) = rebuilt {
-            tracing::error!(?failure, "the stream could not be rebuilt");
-            tokio::time::sleep(LOOK).await;
+            self.wait_after(&failure).await;
         }
+    }
+
+    async fn wait_after(&self, failure: &Failure) {
+        tracing::error!(?failure, "the stream could not be rebuilt");
+        tokio::time::sleep(LOOK).await;
     }
 
     fn context(&self) -> Context {

@@ -37,6 +37,8 @@ const REQUEST_BYTES: usize = 256 * 1_024;
 
 /// What became of the records of a request, or of the request.
 type Answers = Result<Vec<Result<Receipt, ledger_client::Error>>, ledger_client::Error>;
+/// Records of one request to the sequencer, with the places of their results.
+type Groups = Vec<(Vec<usize>, Vec<Prepared>)>;
 /// Results by place; `None` while a record has none.
 type Results = Vec<Option<Result<Receipt, ledger_client::Error>>>;
 
@@ -279,10 +281,7 @@ impl Handle {
 
     /// Prepares records in groups of one request each, with the places of their results; those that cannot be prepared have
     /// their results.
-    fn prepare_all(
-        &self,
-        appends: impl ExactSizeIterator<Item = Append>,
-    ) -> (Results, Vec<(Vec<usize>, Vec<Prepared>)>) {
+    fn prepare_all(&self, appends: impl ExactSizeIterator<Item = Append>) -> (Results, Groups) {
         let mut results: Results = vec![None; appends.len()];
         let mut groups = Vec::new();
         let (mut group, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);

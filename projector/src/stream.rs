@@ -128,7 +128,7 @@ impl StreamSource {
             let Some(sequence) = wire::sequence(base, from) else {
                 return self.fallback.next(from).await;
             };
-            match self.from_stream(sequence).await {
+            match self.streamed(sequence).await {
                 Ok(Found::Records(records)) => return Ok(records),
                 // Sequences are missing from the stream: the ledger has the records.
                 Ok(Found::Later) => return self.fallback.next(from).await,
@@ -180,7 +180,7 @@ impl StreamSource {
     }
 
     /// What has come from the stream at `sequence`.
-    async fn from_stream(&mut self, sequence: u64) -> Result<Found, Ended> {
+    async fn streamed(&mut self, sequence: u64) -> Result<Found, Ended> {
         let Some(reading) = self.reading.as_mut() else {
             return Ok(Found::Nothing);
         };

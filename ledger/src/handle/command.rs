@@ -99,8 +99,7 @@ impl Handle {
         self.submit(Vec::new(), Some(asked))
             .await?
             .into_iter()
-            .map(|outcome| outcome.map(drop))
-            .collect()
+            .try_for_each(|outcome| outcome.map(drop))
     }
 }
 
