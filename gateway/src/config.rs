@@ -39,6 +39,9 @@ pub struct Config {
     pub streams: usize,
     /// Bytes of recent records that all streams share; a stream whose reader falls behind them ends. Default 32 MiB.
     pub stream_buffer_bytes: usize,
+    /// Bytes a second that all streams together send at most, so that appends keep their part of the machine. Default
+    /// 64 MiB.
+    pub stream_bytes_per_second: u64,
     /// How long a stream may be silent before it shows that it lives. Default 15,000.
     pub stream_heartbeat_ms: u64,
     /// What stands before a code in `type` and `docs_url` of a problem. Default `/docs/errors/`, which this gateway serves.
@@ -63,6 +66,7 @@ impl Default for Config {
             min_position_timeout_max_ms: 30_000,
             streams: 1_000,
             stream_buffer_bytes: 32 * 1024 * 1024,
+            stream_bytes_per_second: 64 * 1024 * 1024,
             stream_heartbeat_ms: 15_000,
             error_docs: "/docs/errors/".to_owned(),
         }

@@ -109,8 +109,7 @@ impl App {
     }
 
     pub(crate) fn shared(self) -> Arc<Shared> {
-        let (bytes, most) = (self.config.stream_buffer_bytes, self.config.streams);
-        let tail = tail::Tail::new(Arc::clone(&self.ledger), bytes, most);
+        let tail = tail::Tail::new(Arc::clone(&self.ledger), &self.config);
         Arc::new(Shared {
             tail: Arc::new(tail),
             ledger: self.ledger,

@@ -5,6 +5,7 @@
 //! until it has caught up. So memory is bounded by the ring whatever a reader does, and an append waits for none of them.
 //! Only committed records are seen, because both the log and the read model hold no others.
 
+mod budget;
 mod event;
 mod filter;
 mod history;
@@ -18,7 +19,9 @@ pub(crate) use reader::{Read, Reader};
 pub(crate) use ring::Scope;
 pub(crate) use start::{After, Start, find_start, last, position_ahead};
 
+use crate::Config;
 use crate::error::{Code, Problem};
+use budget::Budget;
 use ledger_client::{Kind, LedgerClient};
 use ring::Ring;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,9 +32,11 @@ use tokio::time::Instant;
 
 /// Records of one read of the log at most.
 const READ: usize = 512;
-/// Under load the log is read, and readers are woken, so many times a second at most: 40. A record that comes alone is
-/// handed on at once.
+/// Under load the log is read, and readers are woken, after this pause: at most 40 times a second. A record that comes
+/// alone is handed on at once.
 const PACE: Duration = Duration::from_millis(25);
+/// What each reader adds to the pause, so that a thousand are woken eight times a second.
+const PACE_OF_READER: Duration = Duration::from_micros(100);
 /// Pause after the ledger failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// Readers that ask the read model or the log for what the ring no longer has, at a time.
@@ -45,6 +50,7 @@ pub(crate) struct Tail {
     seats: Arc<Semaphore>,
     current: Mutex<Weak<Ring>>,
     history: Semaphore,
+    budget: Budget,
     lag_drops: AtomicU64,
 }
 
@@ -56,13 +62,14 @@ pub(crate) struct Seat {
 }
 
 impl Tail {
-    /// A tail of `ledger` for `most` readers, which keeps `ring_bytes` of recent events.
-    pub(crate) fn new(ledger: Arc<dyn LedgerClient>, ring_bytes: usize, most: usize) -> Self {
+    /// A tail of `ledger`.
+    pub(crate) fn new(ledger: Arc<dyn LedgerClient>, config: &Config) -> Self {
         Self {
             ledger,
-            ring_bytes,
-            most,
-            seats: Arc::new(Semaphore::new(most)),
+            ring_bytes: config.stream_buffer_bytes,
+            most: config.streams,
+            seats: Arc::new(Semaphore::new(config.streams)),
+            budget: Budget::new(config.stream_bytes_per_second),
             current: Mutex::default(),
             history: Semaphore::new(HISTORY_READS),
             lag_drops: AtomicU64::new(0),
@@ -98,7 +105,7 @@ impl Tail {
         self.lag_drops.load(Ordering::Relaxed)
     }
 
-    fn ring(&self) -> Arc<Ring> {
+    fn ring(self: &Arc<Self>) -> Arc<Ring> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ring) = current.upgrade().filter(|ring| !ring.is_over()) {
             return ring;
@@ -107,14 +114,14 @@ impl Tail {
         let (ring, gone) = Ring::new(*committed.borrow(), self.ring_bytes);
         let ring = Arc::new(ring);
         *current = Arc::downgrade(&ring);
-        tokio::spawn(follow(Arc::clone(&self.ledger), Arc::downgrade(&ring), gone, committed));
+        tokio::spawn(follow(Arc::clone(self), Arc::downgrade(&ring), gone, committed));
         ring
     }
 }
 
 /// Reads the log into the ring until nobody holds it any more.
 async fn follow(
-    ledger: Arc<dyn LedgerClient>,
+    tail: Arc<Tail>,
     ring: Weak<Ring>,
     mut gone: watch::Receiver<()>,
     mut committed: watch::Receiver<u64>,
@@ -127,12 +134,12 @@ async fn follow(
         };
         tokio::select! {
             _ = gone.changed() => return,
-            more = wait(&mut committed, next, last) => if more.is_err() {
+            more = wait(&tail, &mut committed, next, last) => if more.is_err() {
                 return close(&ring, Code::LedgerUnavailable, "the ledger is closed");
             },
         }
         last = Some(Instant::now());
-        let read = ledger.read(next, READ).await;
+        let read = tail.ledger.read(next, READ).await;
         let Some(ring) = ring.upgrade() else { return };
         match read.and_then(|records| parse(next, &records)) {
             Ok(events) => {
@@ -157,15 +164,18 @@ async fn follow(
 
 /// Waits until the log is longer than `next`; after a recent read, for more records at once.
 async fn wait(
+    tail: &Tail,
     committed: &mut watch::Receiver<u64>,
     next: u64,
     last: Option<Instant>,
 ) -> Result<(), watch::error::RecvError> {
     committed.wait_for(|size| *size > next).await?;
     if let Some(last) = last {
+        let readers = u32::try_from(tail.readers()).unwrap_or(u32::MAX);
+        let pace = PACE + PACE_OF_READER.saturating_mul(readers);
         let full = committed.wait_for(|size| *size >= next + READ as u64);
         // Either enough for a full read, or the time is up; a closed ledger shows in the read.
-        let _either = tokio::time::timeout_at(last + PACE, full).await;
+        let _either = tokio::time::timeout_at(last + pace, full).await;
     }
     Ok(())
 }

@@ -11,9 +11,12 @@ use ledger_client::LedgerClient;
 use projector::query::{Queries, TimelineRequest};
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Bytes after which a chunk is handed out.
 const ROOM: usize = 32 * 1024;
+/// What a piece of the past costs beside one from the ring: somebody has to look it up.
+const COST_OF_HISTORY: usize = 4;
 
 /// A cursor.
 pub(crate) struct Reader {
@@ -23,6 +26,8 @@ pub(crate) struct Reader {
     history: History,
     tide: watch::Receiver<Tide>,
     next: u64,
+    /// When the next piece may be taken.
+    turn: Instant,
     /// The ring was reached: falling behind it ends the stream.
     live: bool,
     /// The last number that was passed, given or not.
@@ -36,7 +41,7 @@ pub(crate) enum Read {
     Frames(Vec<u8>),
     /// Nothing yet, and more to look at.
     Progress,
-    /// Everything was looked at: [`Reader::wait`].
+    /// Everything was looked at, or it is not this reader's turn: [`Reader::wait`].
     Current,
     /// The stream ends.
     Over(Problem),
@@ -59,6 +64,7 @@ impl Reader {
             seat,
             scope,
             next: start.next,
+            turn: Instant::now(),
             live: false,
             resume: start.resume,
         }
@@ -71,6 +77,9 @@ impl Reader {
 
     /// What comes next, without waiting for the log. Not to be cancelled.
     pub(crate) async fn read(&mut self) -> Read {
+        if Instant::now() < self.turn {
+            return Read::Current;
+        }
         // Seen before the ring is asked: what is pushed in between wakes the next wait.
         let tide = *self.tide.borrow_and_update();
         let mut out = Vec::new();
@@ -88,7 +97,10 @@ impl Reader {
                 (self.live, self.next) = (true, next);
                 self.resume = passed.or(self.resume);
                 match tide.over {
-                    _ if !out.is_empty() => Read::Frames(out),
+                    _ if !out.is_empty() => {
+                        self.turn = self.seat.tail.budget.pay(out.len());
+                        Read::Frames(out)
+                    }
                     Some((code, detail)) => Read::Over(Problem::new(code, detail)),
                     None => Read::Current,
                 }
@@ -96,8 +108,11 @@ impl Reader {
         }
     }
 
-    /// Waits until the log has more, or ends.
+    /// Waits for this reader's turn, or until the log has more or ends.
     pub(crate) async fn wait(&mut self) {
+        if Instant::now() < self.turn {
+            return tokio::time::sleep_until(self.turn).await;
+        }
         // The reader holds the ring, and the ring the sender.
         let _closed = self.tide.changed().await;
     }
@@ -112,6 +127,7 @@ impl Reader {
             Ok(Page { next, passed, frames }) => {
                 self.next = next;
                 self.resume = passed.or(self.resume);
+                self.turn = self.seat.tail.budget.pay(frames.len().saturating_mul(COST_OF_HISTORY));
                 if frames.is_empty() {
                     Read::Progress
                 } else {

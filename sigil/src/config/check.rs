@@ -196,6 +196,7 @@ impl Checks<'_> {
             ("write_timeout_ms", limits.write_timeout_ms, 1),
             ("streams", limits.streams as u64, 1),
             ("stream_buffer_bytes", limits.stream_buffer_bytes as u64, 1_048_576),
+            ("stream_bytes_per_second", limits.stream_bytes_per_second, 65_536),
             ("stream_heartbeat_ms", limits.stream_heartbeat_ms, 1),
             ("page_default", limits.page_default.into(), 1),
         ] {
