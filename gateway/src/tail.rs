@@ -120,12 +120,7 @@ impl Tail {
 }
 
 /// Reads the log into the ring until nobody holds it any more.
-async fn follow(
-    tail: Arc<Tail>,
-    ring: Weak<Ring>,
-    mut gone: watch::Receiver<()>,
-    mut committed: watch::Receiver<u64>,
-) {
+async fn follow(tail: Arc<Tail>, ring: Weak<Ring>, mut gone: watch::Receiver<()>, mut committed: watch::Receiver<u64>) {
     let mut failing = false;
     let mut last: Option<Instant> = None;
     loop {

@@ -52,6 +52,9 @@ mod tests {
         let later = budget.pay(100_000);
         assert!(later <= Instant::now(), "a pause is not saved up, and not punished");
         let large = budget.pay(10_000_000).duration_since(Instant::now());
-        assert!((Duration::from_secs(9)..=Duration::from_secs(11)).contains(&large), "{large:?}");
+        assert!(
+            (Duration::from_secs(9)..=Duration::from_secs(11)).contains(&large),
+            "{large:?}"
+        );
     }
 }

@@ -23,4 +23,5 @@ mod server;
 mod service;
 mod sources;
 mod stream;
+mod subscriber;
 mod system;
