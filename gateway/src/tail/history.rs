@@ -65,15 +65,15 @@ impl History {
     /// What the read model or the ledger answers.
     pub(super) async fn page(&mut self, from: u64) -> Result<Page, Problem> {
         if self.scope != Scope::All {
-            let page = self.from_read_model(from).await?;
+            let page = self.page_of_read_model(from).await?;
             if page.next > from {
                 return Ok(page);
             }
         }
-        self.from_log(from).await
+        self.page_of_log(from).await
     }
 
-    async fn from_read_model(&mut self, from: u64) -> Result<Page, Problem> {
+    async fn page_of_read_model(&mut self, from: u64) -> Result<Page, Problem> {
         self.asked.after = from.checked_sub(1).map(|offset| Place {
             at: Timestamp::MIN,
             offset,
@@ -96,7 +96,7 @@ impl History {
         Ok(Page { next, passed, frames })
     }
 
-    async fn from_log(&self, from: u64) -> Result<Page, Problem> {
+    async fn page_of_log(&self, from: u64) -> Result<Page, Problem> {
         let (mut frames, mut next, mut passed) = (Vec::new(), from, None);
         for record in self.ledger.read(from, LOG_READ).await? {
             if frames.len() >= PAGE_BYTES {
