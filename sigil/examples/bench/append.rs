@@ -12,7 +12,7 @@ const ROUNDS: usize = 3;
 
 /// Measures 256 and 1,024 appends in flight; the best of three rounds.
 pub async fn run() {
-    let home = server::Home::create().await;
+    let home = server::Home::create();
     for (in_flight, target) in [(256, "0.45"), (1_024, "0.50")] {
         let mut best = (0.0, 1.0);
         let (mut spent, mut signed) = (f64::MAX, f64::MAX);

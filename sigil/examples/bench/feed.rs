@@ -18,7 +18,7 @@ pub async fn run() {
     let mut caught_up = Duration::MAX;
     for _ in 0..ROUNDS {
         let alone = {
-            let home = server::Home::create().await;
+            let home = server::Home::create();
             let handle = Handle::open(home.place.config()).expect("the log opens");
             let alone = append::rate(&handle, IN_FLIGHT, RECORDS).await.0;
             handle.close();
@@ -42,7 +42,7 @@ pub async fn run() {
 
 /// Records published a second while they are appended, until the last one is; and how long that took after the last append.
 async fn published() -> (f64, Duration) {
-    let (home, nats) = (server::Home::create().await, Nats::start().await);
+    let (home, nats) = (server::Home::create(), Nats::start().await);
     let handle = Handle::open(home.place.config()).expect("the log opens");
     let client = async_nats::connect(nats.url()).await.expect("the broker answers");
     let feed = Feed::new(handle.clone(), client, Config::default());

@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(8);
 
 /// One record a request over 64 kept connections, against a plain and a hash-chained Postgres audit table.
 pub async fn single() {
-    let home = Home::create().await;
+    let home = Home::create();
     let server = Server::start(&home);
     let measured = rate(server.address, 64, 1).await;
     let memory = server.peak_memory_mb();
@@ -43,7 +43,7 @@ pub async fn single() {
 
 /// A hundred records a request.
 pub async fn ndjson() {
-    let home = Home::create().await;
+    let home = Home::create();
     let server = Server::start(&home);
     let before = limit::signing();
     let measured = rate(server.address, 16, 100).await;

@@ -1,7 +1,5 @@
 //! The product as a process of its own: this executable again, running `sigil dev`.
 
-use ledger::Init;
-use record::{Origin, Slug, Tenant};
 use sigil::place::Place;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -21,18 +19,14 @@ pub struct Home {
 }
 
 impl Home {
-    pub async fn create() -> Self {
+    pub fn create() -> Self {
         let exe = std::env::current_exe().expect("this executable has a path");
         let dir = tempfile::tempdir_in(exe.parent().expect("a directory")).expect("a directory is made");
         let place = Place::below(dir.path());
-        let init = Init {
-            config: place.config(),
-            root_key_file: place.root_key_file(),
-            log: Origin::parse("localhost/bench").expect("an origin"),
-            slug: Slug::parse("bench").expect("a slug"),
-            tenants: vec![Tenant::parse("default").expect("a tenant")],
-        };
-        ledger::create(init).await.expect("the log is created");
+        let mut init = own();
+        init.args(["init", "--log", "localhost/bench", "--slug", "bench", "--data-dir"]);
+        let output = init.arg(&place.data_dir).output().expect("the command starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut token = std::fs::File::create(dir.path().join("token")).expect("a file is made");
         writeln!(token, "{TOKEN}").expect("the token is written");
         Self { place, dir }
@@ -53,9 +47,7 @@ pub struct Server {
 impl Server {
     /// Starts `sigil dev` on the log of `home` and waits until it serves.
     pub fn start(home: &Home) -> Self {
-        let exe = std::env::current_exe().expect("this executable has a path");
-        let mut child = Command::new(exe)
-            .env(CHILD, "1")
+        let mut child = own()
             .args(["--json", "dev", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&home.place.data_dir)
             .arg("--token-file")
@@ -85,6 +77,13 @@ impl Server {
     pub fn memory_mb(&self) -> f64 {
         memory_mb(self.child.id(), "VmRSS:")
     }
+}
+
+/// This executable as the product.
+pub fn own() -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this executable has a path"));
+    command.env(CHILD, "1");
+    command
 }
 
 /// What the system says of a process's memory under this name, in MB.

@@ -16,7 +16,7 @@ const REQUESTS: usize = 150;
 
 /// Grows one log through the sizes and measures at each; with `full` at 10^4 and 10^5 as well as at 10^6.
 pub async fn run(full: bool) {
-    let home = Home::create().await;
+    let home = Home::create();
     let largest = std::env::var("SIGIL_BENCH_RECORDS")
         .ok()
         .and_then(|n| n.parse().ok())

@@ -16,7 +16,7 @@ const PER_REQUEST: u64 = 20;
 
 /// The append rate with readers against that without, on the same server.
 pub async fn run() {
-    let home = Home::create().await;
+    let home = Home::create();
     let server = Server::start(&home);
     let before = http::rate(server.address, CONNECTIONS, PER_REQUEST).await;
     let bytes = Arc::new(AtomicU64::new(0));

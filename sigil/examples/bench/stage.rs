@@ -1,6 +1,6 @@
 //! The distributed form on this machine: a broker, a durable Postgres, and the three roles as processes of their own.
 
-use crate::server::{CHILD, Home};
+use crate::server::{Home, own};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ impl Stage {
             ..ClusterOptions::default()
         };
         let (nats, postgres) = tokio::join!(Nats::start(), Cluster::with(options));
-        let home = Home::create().await;
+        let home = Home::create();
         std::fs::write(home.path("password"), postgres.password().unwrap_or_default()).expect("a file is made");
         for (name, access) in [("gateway", "gateway"), ("projector", "reader")] {
             let mut enroll = own();
@@ -108,11 +108,4 @@ impl Drop for Role {
             .status();
         let _ended = self.child.wait();
     }
-}
-
-/// This executable as the product.
-fn own() -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this executable has a path"));
-    command.env(CHILD, "1");
-    command
 }

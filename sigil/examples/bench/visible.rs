@@ -17,7 +17,7 @@ const PER_REQUEST: u64 = 20;
 /// Both.
 pub async fn run() {
     let embedded = {
-        let home = Home::create().await;
+        let home = Home::create();
         let server = Server::start(&home);
         http::rate(server.address, 64, 1).await
     };
