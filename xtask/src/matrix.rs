@@ -175,9 +175,9 @@ fn target(path: &str, packages: &[Package]) -> Option<Target> {
         .max_by_key(|package| package.folder.len())?;
     let inside = path.get(package.folder.len()..)?.trim_start_matches('/');
     let (place, rest) = inside.split_once('/')?;
-    // A crate does not name itself in its own library.
     let test = match place {
-        "src" if package.name != "testbed" => None,
+        // The crate itself names itself in what it documents, and we do so here.
+        "src" if !["testbed", "xtask"].contains(&package.name.as_str()) => None,
         "tests" => Some(
             rest.split_once('/')
                 .map_or(rest.trim_end_matches(".rs"), |(test, _)| test)
@@ -185,7 +185,9 @@ fn target(path: &str, packages: &[Package]) -> Option<Target> {
         ),
         _ => return None,
     };
-    Some(Target {
+    // A folder that holds no target of its own is a part of those that name it.
+    let is_target = test.as_ref().is_none_or(|test| package.tests.contains(test));
+    is_target.then(|| Target {
         package: package.name.clone(),
         test,
     })
@@ -200,7 +202,7 @@ mod tests {
             name: name.to_owned(),
             folder: folder.to_owned(),
             dependencies: vec![],
-            tests: vec![],
+            tests: ["feed", "rpc", "x"].map(str::to_owned).to_vec(),
         }
     }
 

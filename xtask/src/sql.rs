@@ -1,10 +1,11 @@
-//! `cargo xtask sql`: every SQL statement is prepared against a freshly migrated database.
+//! `cargo xtask sql`: every SQL statement is prepared against a freshly migrated database of its kind.
 //!
 //! Invariant: a target that is missing, or that holds no test, fails. There is nothing to write yet, so that with and
 //! without `--check` it does the same.
 
 use anyhow::{Context, Result, bail};
 
+use crate::services::{Postgres, Purpose};
 use crate::workspace::Package;
 use crate::{process, workspace};
 
@@ -18,8 +19,11 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     let packages = workspace::packages()?;
     CRATES.iter().try_for_each(|name| find_target(&packages, name))?;
+    // Kept until the statements are prepared.
+    let postgres = Postgres::start(Purpose::Tests)?;
     // The whole workspace, so that what `test` builds is built once: cargo chooses features by what is named here.
-    let output = process::capture(&mut process::cargo(["test", "-q", "--workspace", "--test", TARGET]))?;
+    let mut command = process::cargo(["test", "-q", "--workspace", "--test", TARGET]);
+    let output = process::capture(command.envs(postgres.test_environment()))?;
     let printed = String::from_utf8_lossy(&output.stdout);
     print!("{printed}");
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
