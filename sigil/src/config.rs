@@ -15,8 +15,8 @@ pub use check::{host_of, is_loopback};
 pub use load::{Given, Loaded, Problem, load, log_of_files, peek};
 pub use schema::schema;
 pub use settings::{
-    ClientFiles, Http, LedgerLimits, Limits, Log, LogFormat, Nats, Ops, Peer, Postgres, Settings, Stream,
-    StreamRebuild, Telemetry,
+    ClientFiles, ClientLimits, CommandLimits, Http, LedgerLimits, Limits, Log, LogFormat, Nats, Ops, Peer, Postgres,
+    Settings, Stream, StreamRebuild, Telemetry,
 };
 
 use clap::ValueEnum;
