@@ -39,7 +39,11 @@ pub struct Projecting {
 impl Embedded {
     /// Opens the log and its read model.
     pub async fn open(place: &Place) -> Result<Self, Failure> {
-        let config = place.config();
+        Self::open_with(place, place.config()).await
+    }
+
+    /// Opens the log with these limits, and its read model.
+    pub async fn open_with(place: &Place, config: ledger::Config) -> Result<Self, Failure> {
         let opened = tokio::task::spawn_blocking(move || Handle::open(config))
             .await
             .map_err(anyhow::Error::from)?;

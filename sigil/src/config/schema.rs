@@ -19,7 +19,7 @@ pub fn schema() -> Value {
 }
 
 /// The schema of the key at this path.
-pub(super) fn at<'a>(schema: &'a Value, path: &[&str]) -> Option<&'a Value> {
+pub(in crate::config) fn at<'a>(schema: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter()
         .try_fold(schema, |schema, key| schema.get("properties")?.get(key))
 }

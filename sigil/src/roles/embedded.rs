@@ -1,5 +1,6 @@
 //! The role `embedded`: log, projector and API in one process, as a service.
 
+use super::ledger::configured;
 use super::{Entrance, OpsListener, Start, ops_address, scratch_dir, verify_interval};
 use crate::command::serve::{Service, serve_until};
 use crate::config::Role;
@@ -18,7 +19,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         output,
     } = start;
     let place = Place::configured(settings)?;
-    let embedded = Embedded::open(&place).await?;
+    let embedded = Embedded::open_with(&place, configured(settings)?).await?;
     let entrance = Entrance::open(&settings.http).await?;
     let ops = match ops_address(Role::Embedded, settings) {
         Some(address) => Some(OpsListener::open(address, &board, settings).await?),

@@ -85,7 +85,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
 }
 
 /// How the log is opened.
-fn configured(settings: &Settings) -> Result<Config, Failure> {
+pub fn configured(settings: &Settings) -> Result<Config, Failure> {
     let limits = &settings.limits.ledger;
     let config = Place::configured(settings)?.config();
     Ok(Config {

@@ -95,7 +95,7 @@ fn everything_that_is_wrong_is_said_at_once_and_nothing_is_opened() {
         "postgres.url: a URL without a password",
         "telemetry.otlp_endpoint: beyond this machine only over https",
         "telemetry.sample_ratio: a share",
-        "telemetry.format: ",
+        "telemetry.format: one of text, json",
         "ops.listen: ",
         "surprise: no key has this name",
         "SIGIL_NATS__CA_FIEL: no key of the configuration has this name",

@@ -24,7 +24,9 @@ pub(super) fn typed(figment: &Figment, schema: &Value, problems: &mut Vec<Proble
                 );
             }
             _ => {
-                wrong.insert((at, error.masked().to_string()));
+                let words = words(schema, &at);
+                // Without the value: it may have been meant for another key, and be secret.
+                wrong.insert((at, words.unwrap_or_else(|| error.masked().to_string())));
             }
         }
     }
@@ -117,4 +119,12 @@ impl Provider for One {
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         Ok(Profile::Default.collect(self.values.clone()))
     }
+}
+
+/// The words that the key at `pointer` takes, when it takes nothing else.
+fn words(schema: &Value, pointer: &str) -> Option<String> {
+    let path: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
+    let listed = crate::config::schema::at(schema, &path)?.get("oneOf")?.as_array()?;
+    let words: Option<Vec<&str>> = listed.iter().map(|one| one.get("const")?.as_str()).collect();
+    Some(format!("one of {}", words?.join(", ")))
 }
