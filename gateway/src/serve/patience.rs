@@ -108,7 +108,7 @@ mod tests {
             let mut piece = [0; 64];
             while let Ok(count @ 1..) = far.read(&mut piece).await {
                 all.extend_from_slice(&piece[..count]);
-                tokio::time::sleep(Duration::from_secs(20)).await;
+                tokio::time::sleep(Duration::from_secs(20)).await; // waits for: the paused clock
             }
             all.len()
         });

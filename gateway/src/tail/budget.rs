@@ -48,7 +48,7 @@ mod tests {
         let turns: Vec<Duration> = (0..10).map(|_| budget.pay(100_000).duration_since(began)).collect();
         assert!(turns.iter().take(2).all(Duration::is_zero), "{turns:?}");
         assert_eq!(turns.last(), Some(&Duration::from_millis(750)));
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await; // waits for: the paused clock
         let later = budget.pay(100_000);
         assert!(later <= Instant::now(), "a pause is not saved up, and not punished");
         let large = budget.pay(10_000_000).duration_since(Instant::now());

@@ -1,3 +1,6 @@
+//! The change stream through the router and over sockets: what is shown, to whom, from where on, and how it ends. The
+//! property at the end is the promise: every record once, whatever happens in between.
+
 use super::scope;
 use crate::Config;
 use crate::auth::LocalAuth;
