@@ -183,12 +183,12 @@ pub async fn ask(
     let mut lines = BufReader::new(read).lines();
     while let Some(line) = lines.next_line().await? {
         let answer: Value = serde_json::from_str(&line).map_err(anyhow::Error::from)?;
-        if let (Some(done), Some(total)) = (answer["done"].as_u64(), answer["total"].as_u64()) {
+        if let (Some(done), Some(total)) = (member(&answer, "done").as_u64(), member(&answer, "total").as_u64()) {
             progress(done, total);
-        } else if let Some(error) = answer["error"].as_str() {
-            return Err(Failure::new(exit_of(answer["exit"].as_u64()), error));
+        } else if let Some(error) = member(&answer, "error").as_str() {
+            return Err(Failure::new(exit_of(member(&answer, "exit").as_u64()), error));
         } else {
-            let written = decode_written(&answer["written"]);
+            let written = decode_written(member(&answer, "written"));
             let malformed = || {
                 Failure::new(
                     Exit::Failure,
@@ -202,6 +202,11 @@ pub async fn ask(
         Exit::Unavailable,
         "the ledger stopped before the backup was complete: nothing of it is kept",
     ))
+}
+
+/// A member of an object; `null` where there is none.
+fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 fn exit_of(code: Option<u64>) -> Exit {
@@ -222,15 +227,15 @@ fn encode(request: &Request) -> Value {
 fn decode(value: &Value) -> Option<Request> {
     // Relative to which directory would be another process's business.
     let path = |value: &Value| value.as_str().map(PathBuf::from).filter(|path| path.is_absolute());
-    let scopes_to = match &value["scopes_to"] {
+    let scopes_to = match member(value, "scopes_to") {
         Value::Null => None,
         scopes => Some(path(scopes)?),
     };
     Some(Request {
-        to: path(&value["to"])?,
+        to: path(member(value, "to"))?,
         scopes_to,
-        scope_days: u32::try_from(value["scope_days"].as_u64()?).ok()?,
-        part_bytes: value["part_bytes"].as_u64()?,
+        scope_days: u32::try_from(member(value, "scope_days").as_u64()?).ok()?,
+        part_bytes: member(value, "part_bytes").as_u64()?,
     })
 }
 
@@ -245,12 +250,12 @@ pub fn encode_written(written: &Written) -> Value {
 
 fn decode_written(value: &Value) -> Option<Written> {
     Some(Written {
-        log: Origin::parse(value["log"].as_str()?)?,
-        size: value["size"].as_u64()?,
-        hash: Hash::from_hex(value["hash"].as_str()?)?,
-        root: decode_hex(value["root"].as_str()?)?,
-        disclosures: value["disclosures"].as_u64()?,
-        scope_keys: value["scope_keys"].as_u64()?,
-        bytes: value["bytes"].as_u64()?,
+        log: Origin::parse(member(value, "log").as_str()?)?,
+        size: member(value, "size").as_u64()?,
+        hash: Hash::from_hex(member(value, "hash").as_str()?)?,
+        root: decode_hex(member(value, "root").as_str()?)?,
+        disclosures: member(value, "disclosures").as_u64()?,
+        scope_keys: member(value, "scope_keys").as_u64()?,
+        bytes: member(value, "bytes").as_u64()?,
     })
 }

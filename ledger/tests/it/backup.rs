@@ -105,6 +105,36 @@ fn guarded(record: record::NewRecord, key: &str, own_id: bool) -> Append {
     }
 }
 
+/// Appends from four tasks until it is stopped.
+struct Load {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(handle: &Handle) -> Self {
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let task = |n| {
+            let (handle, stop, sent) = (handle.clone(), Arc::clone(&stop), Arc::clone(&sent));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let at = sent.fetch_add(1, Ordering::Relaxed);
+                    append(&handle, private(&format!("load.{n}"), json!(at))).await;
+                }
+            })
+        };
+        let tasks = (0..4).map(task).collect();
+        Self { stop, tasks }
+    }
+
+    async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.expect("appends");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_backup_under_load_is_a_prefix_that_behaves_the_same() {
     let log = Log::create().await;
@@ -117,18 +147,7 @@ async fn a_backup_under_load_is_a_prefix_that_behaves_the_same() {
         .expect("appends");
     let secret = private("sealed", json!({"card": "4111"}));
     let sealed = append(&handle, secret.clone()).await;
-    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let loads: Vec<_> = (0..4)
-        .map(|n| {
-            let (handle, stop, sent) = (handle.clone(), Arc::clone(&stop), Arc::clone(&sent));
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let at = sent.fetch_add(1, Ordering::Relaxed);
-                    append(&handle, private(&format!("load.{n}"), json!(at))).await;
-                }
-            })
-        })
-        .collect();
+    let load = Load::start(&handle);
     let mut committed = handle.committed();
     committed.wait_for(|size| *size > 300).await.expect("the load runs");
     handle.rotate_record_key(&root).await.expect("rotates");
@@ -148,10 +167,7 @@ async fn a_backup_under_load_is_a_prefix_that_behaves_the_same() {
         .wait_for(|size| *size > written.size + 50)
         .await
         .expect("the load runs");
-    stop.store(true, Ordering::Relaxed);
-    for load in loads {
-        load.await.expect("appends");
-    }
+    load.stop().await;
     let original = all(&handle).await;
     let config = beside(&log, "restored");
     let restored = restore(&copy.restore(config.clone()));
@@ -168,29 +184,32 @@ async fn a_backup_under_load_is_a_prefix_that_behaves_the_same() {
     }
     assert_eq!(seen.sealed.len() as u64, written.disclosures);
     let back = Handle::open(config.clone()).expect("opens");
-    let again = append(&back, secret).await;
+    behaves_the_same(&back, (secret, sealed), (paid, guard)).await;
+    let next = append(&back, event("next")).await;
+    assert_eq!(next.committed.offset, restored.size);
+    back.close();
+    drop(back);
+    assert_eq!(look(&config).expect("is whole").records.len() as u64, restored.size + 1);
+}
+
+/// Retries by id and by guard find their receipts, and sealed values open.
+async fn behaves_the_same(
+    back: &Handle,
+    (secret, sealed): (record::NewRecord, ledger_client::Receipt),
+    (paid, guard): (record::NewRecord, ledger_client::Receipt),
+) {
+    let again = append(back, secret).await;
     assert_eq!(
         (&again.committed, again.replayed, again.sealed_unchecked),
         (&sealed.committed, true, false)
     );
     let mut retried = paid;
     retried.id = fresh_id();
-    let again = back
-        .append(guarded(retried, "k1", false))
-        .await
-        .expect("the guard is there");
+    let again = back.append(guarded(retried, "k1", false)).await;
+    let again = again.expect("the guard is there");
     assert_eq!((again.id, again.replayed), (guard.id, true));
-    let openings = back
-        .open_sealed(tenant("default"), sealed.id)
-        .await
-        .expect("opens")
-        .expect("is there");
-    assert_eq!(openings[0].value, json!({"card": "4111"}));
-    let next = append(&back, event("next")).await;
-    assert_eq!(next.committed.offset, restored.size);
-    back.close();
-    drop(back);
-    assert_eq!(look(&config).expect("is whole").records.len() as u64, restored.size + 1);
+    let openings = back.open_sealed(tenant("default"), sealed.id).await.expect("opens");
+    assert_eq!(openings.expect("is there")[0].value, json!({"card": "4111"}));
 }
 
 /// A log with a bit of everything, closed, and its backup.

@@ -100,7 +100,9 @@ fn tell(written: &Written, args: &Backup, output: &Output) {
     );
     match &args.scopes_to {
         Some(path) => {
-            value["scopes_to"] = path.display().to_string().into();
+            if let Some(members) = value.as_object_mut() {
+                members.insert("scopes_to".to_owned(), path.display().to_string().into());
+            }
             text.push_str(&format!(
                 "\nscope keys  {}   delete it after {} days: an erasure has to reach every copy",
                 path.display(),
