@@ -10,7 +10,6 @@ mod restore;
 
 pub use restore::{Backup, Restore};
 
-use crate::config::Role;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
