@@ -40,9 +40,8 @@ impl Running {
     /// Waits until the status is as asked, and gives it.
     async fn until(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         let reached = tokio::time::timeout(PATIENCE, self.status.wait_for(|status| wanted(status)));
-        match reached.await {
-            Ok(Ok(status)) => return status.clone(),
-            Ok(Err(_)) | Err(_) => {}
+        if let Ok(Ok(status)) = reached.await {
+            return status.clone();
         }
         panic!("{what} was not reached: {:?}", self.status.borrow().clone())
     }

@@ -168,7 +168,7 @@ impl Reader {
     }
 
     /// Records that the ledger had to give.
-    fn from_ledger(&self) -> u64 {
+    fn ledger_gave(&self) -> u64 {
         self.given.load(Ordering::Relaxed)
     }
 }

@@ -13,7 +13,7 @@ async fn read(log: &Log, bodies: &[Bytes]) -> (Vec<Change>, u64) {
         .consume(log.records.len() as u64)
         .await
         .expect("the ledger is right");
-    (changes, reader.from_ledger())
+    (changes, reader.ledger_gave())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,9 +21,9 @@ async fn a_message_that_is_no_record_never_reaches_the_projection() {
     let log = Log::sample(60);
     let mut bodies = log.records.clone();
     bodies[20] = b"{\"forged\":true}".as_slice().into();
-    let (changes, from_ledger) = read(&log, &bodies).await;
+    let (changes, ledger_gave) = read(&log, &bodies).await;
     assert_eq!(changes, expected(&log));
-    assert!(from_ledger > 0);
+    assert!(ledger_gave > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn missing_messages_are_asked_of_the_ledger() {
     }
     let mut reader = Reader::new(&nats, &log).await;
     assert_eq!(reader.consume(60).await.expect("the ledger has them"), expected(&log));
-    assert!(reader.from_ledger() >= 5, "{}", reader.from_ledger());
+    assert!(reader.ledger_gave() >= 5, "{}", reader.ledger_gave());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn below_the_newest_stream_the_ledger_is_asked() {
     new.publish(&log.records[40..]).await;
     let mut reader = Reader::new(&nats, &log).await;
     assert_eq!(reader.consume(100).await.expect("both have them"), expected(&log));
-    assert!(reader.from_ledger() >= 40);
+    assert!(reader.ledger_gave() >= 40);
 }
 
 #[tokio::test(flavor = "multi_thread")]
