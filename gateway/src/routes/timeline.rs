@@ -69,9 +69,10 @@ pub(crate) async fn timeline(
     let position = reading::await_position(&shared, headers, &query).await?;
     let question = question_tag(&asked);
     let conditional = headers.contains_key(header::IF_NONE_MATCH);
-    let parked = match conditional {
-        true => shared.queries.parked_count(asked.tenant.clone()).await?,
-        false => 0,
+    let parked = if conditional {
+        shared.queries.parked_count(asked.tenant.clone()).await?
+    } else {
+        0
     };
     if conditional && reading::is_known(headers, &etag(question, position, parked)) {
         let mut unchanged = Response::default();

@@ -17,6 +17,7 @@ mod crash;
 mod http;
 mod lifecycle;
 mod log;
+mod projections;
 mod roles;
 mod sample_logs;
 mod server;
