@@ -1,3 +1,5 @@
+//! `/admin/projections` through the router: what is shown, what is started, and who gets in.
+
 use crate::Config;
 use crate::projections::{Ended, Halt, LogSource, NotStarted, ProjectionAdmin, ProjectionStatus, Work, WorkKind};
 use crate::testing::Memory;
