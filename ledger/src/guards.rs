@@ -92,3 +92,46 @@ impl Expiry {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000).expect("in range")
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(dir.path(), 1 << 20, None).expect("opens");
+        let key = |expires: i64, n: u8| once_key(at(expires), &[n; 32]);
+        // An idempotency key that sorts among the requests that are over.
+        let idempotency = [[0; 4], [9; 4]].concat().repeat(4);
+        let mut batch = store.batch();
+        for n in 0..200_u8 {
+            batch.insert(&store.guards, key(1_000, n), []);
+            batch.insert(&store.guards, key(9_000, n), []);
+        }
+        batch.insert(&store.guards, idempotency.clone(), [1; 16]);
+        batch.commit().expect("commits");
+        let left = || store.guards.range::<Vec<u8>, _>(..).count();
+        let mut expiry = Expiry::default();
+        let mut sweep = |added: usize, now: i64| {
+            let mut batch = store.batch();
+            expiry.sweep(&store, added, at(now), &mut batch).expect("sweeps");
+            batch.commit().expect("commits");
+        };
+        sweep(63, 20_000);
+        assert_eq!(left(), 401, "not every time");
+        sweep(1, 4_600);
+        assert_eq!(left(), 401, "an hour of margin");
+        for _ in 0..4 {
+            sweep(64, 4_601);
+        }
+        assert_eq!(left(), 201);
+        assert!(store.guards.contains_key(&idempotency).expect("reads"));
+        assert!(store.guards.contains_key(key(9_000, 7)).expect("reads"));
+        assert!(!store.guards.contains_key(key(1_000, 7)).expect("reads"));
+    }
+}
