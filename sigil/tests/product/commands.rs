@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-const VERBS: [&[&str]; 22] = [
+const VERBS: [&[&str]; 26] = [
     &["demo"],
     &["dev"],
     &["init"],
@@ -29,6 +29,10 @@ const VERBS: [&[&str]; 22] = [
     &["stream"],
     &["stream", "status"],
     &["stream", "rebuild"],
+    &["gateway"],
+    &["gateway", "enroll"],
+    &["gateway", "revoke"],
+    &["gateway", "list"],
     &["doctor"],
     &["completion"],
 ];

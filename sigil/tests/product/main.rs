@@ -14,6 +14,7 @@ mod compose;
 mod config;
 mod contracts;
 mod crash;
+mod gateways;
 mod http;
 mod lifecycle;
 mod log;
