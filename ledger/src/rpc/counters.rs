@@ -16,7 +16,7 @@ pub struct Counters {
 /// A reading of the counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// Requests that were carried out.
+    /// Requests that passed every check.
     pub taken: u64,
     /// Records in them that were to be appended.
     pub records: u64,

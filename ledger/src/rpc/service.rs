@@ -20,6 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+/// At the end of a service: how long nothing must come before it stops listening, and how long that is waited for.
+const QUIET: Duration = Duration::from_millis(50);
+const LINGER: Duration = Duration::from_secs(1);
 /// Bytes that one permit for bytes stands for.
 const PERMIT_BYTES: usize = 1_024;
 
@@ -124,12 +127,20 @@ impl Service {
         }
     }
 
-    /// What the server had sent before it knew of the end is still carried out.
+    /// Turns away what still comes, until nothing does, so that a request that crosses the end gets an answer; then waits for
+    /// what is in work.
     async fn drain(&mut self) {
+        let until = Instant::now() + LINGER;
+        while let Ok(Some(message)) = tokio::time::timeout(QUIET, self.requests.next()).await {
+            self.turn_away(message).await;
+            if Instant::now() > until {
+                break;
+            }
+        }
         // Without a connection nothing more comes.
         if self.requests.drain().await.is_ok() {
             while let Some(message) = self.requests.next().await {
-                self.take(message).await;
+                self.turn_away(message).await;
             }
         }
         let all = |permits: usize| u32::try_from(permits).unwrap_or(u32::MAX);
@@ -138,6 +149,13 @@ impl Service {
         let _waiting = self.waiting.acquire_many(all(waits)).await;
         // Replies are on the wire before the connection is closed.
         let _disconnected = self.shared.nats.flush().await;
+    }
+
+    async fn turn_away(&self, message: async_nats::Message) {
+        if let (Some(reply), Some(frame)) = (message.reply, Frame::read(message.headers.as_ref())) {
+            let reason = "the ledger is closing".to_owned();
+            self.shared.refuse(&reply, &frame, Error::Unavailable { reason }).await;
+        }
     }
 
     async fn take(&mut self, message: async_nats::Message) {
@@ -182,21 +200,23 @@ impl Shared {
         let context = TraceContext::begin(parent.as_ref());
         let span = ledger_client::span!("rpc", "server", &context, parent.as_ref(), rpc.method = verb);
         let work = async {
-            let outcome = match self.judge(&arrival) {
+            let outcome = match arrival.verb {
                 // Anybody may know the keys: whoever is refused has to be able to believe it.
-                _ if arrival.verb == Some(Verb::Keys) => self.keys().await,
-                Ok((verb, command)) => self.carry_out(verb, command, turn).await,
-                Err(refusal) => Err(Error::CommandRefused(refusal)),
+                Some(Verb::Keys) => self.keys().await,
+                _ => self.judge_and_carry_out(&arrival, turn).await,
             };
             match outcome {
-                Ok(body) => {
-                    self.counters.taken();
-                    self.reply(&arrival.reply, &arrival.frame, Status::Ok, &body).await;
-                }
+                Ok(body) => self.reply(&arrival.reply, &arrival.frame, Status::Ok, &body).await,
                 Err(error) => self.refuse(&arrival.reply, &arrival.frame, error).await,
             }
         };
         tracing::Instrument::instrument(trace::within(context, work), span).await;
+    }
+
+    async fn judge_and_carry_out(&self, arrival: &Arrival, turn: Option<Turn>) -> Result<Vec<u8>, Error> {
+        let (verb, command) = self.judge(arrival).map_err(Error::CommandRefused)?;
+        self.counters.taken();
+        self.carry_out(verb, command, turn).await
     }
 
     fn judge(&self, arrival: &Arrival) -> Result<(Verb, ledger_client::wire::Command), Refusal> {
@@ -231,7 +251,7 @@ impl Shared {
                 );
             }
             Error::Overloaded => self.counters.overloaded(),
-            _ => self.counters.taken(),
+            _ => {}
         }
         let mut body = Vec::new();
         write_error(&error, &mut body);
