@@ -217,6 +217,24 @@ async fn only_the_enrolled_are_heard_within_their_role_their_log_and_their_time(
         let answer = prober.of(forge).await;
         assert_eq!(refused(&answer), Some(*refusal), "{answer:?}");
     }
+    assert_eq!(handle.head().await.expect("a head").size, before, "nothing was written");
+    let counted = stand.serving.counters.read();
+    assert!(counted.refused.iter().all(|(refusal, number)| {
+        let expected = cases.iter().filter(|(_, expected)| expected == refusal).count() as u64;
+        *number >= expected
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_reads_and_does_nothing_else() {
+    let stand = Stand::new().await;
+    let reader = GatewayKey::from_seed("reader", &[12; 32]).expect("a key");
+    let enrolled = stand
+        .handle
+        .enroll_gateway("reader", &reader.public(), GatewayRole::Reader)
+        .await;
+    let before = enrolled.expect("enrols").committed.offset + 1;
+    let prober = Prober::new(&stand).await;
     for verb in Verb::ALL {
         let mut forge = Forge::new(&stand, verb, b"{}".to_vec());
         (forge.key, forge.name) = (reader.clone(), "reader".to_owned());
@@ -227,13 +245,6 @@ async fn only_the_enrolled_are_heard_within_their_role_their_log_and_their_time(
             "{verb}"
         );
     }
-    assert_eq!(handle.head().await.expect("a head").size, before, "nothing was written");
-    let counted = stand.serving.counters.read();
-    assert!(counted.refused.iter().all(|(refusal, number)| {
-        let expected = cases.iter().filter(|(_, expected)| expected == refusal).count() as u64;
-        *number >= expected
-    }));
-    // A reader reads, by the same client.
     let client = stand.client(reader, |_| {}).await;
     assert_eq!(client.head().await.expect("a head").size, before);
     let denied = client.append(plain(event("no"))).await;

@@ -1,90 +1,19 @@
 //! The bodies of requests and replies, verb by verb; each is written here by one end and read here by the other.
 
-use super::new_record::{self, Unreadable};
-use super::{REQUEST_RECORDS, read_error, write_error};
-use crate::{Append, Committed, Error, Guard, Head, Receipt, Refusal, Report};
+mod append;
+mod receipts;
+
+pub use append::{Item, append, check, read_append, write_item};
+pub use receipts::{read_results, results};
+
+use super::new_record;
+use crate::{Committed, Head, Refusal, Report};
 use domain::payload::KeyRotated;
-use record::canonical::{self, write_integer, write_string};
-use record::{Fault, Hash, NewRecord, Opening, Origin, RecordId, Tenant, Timestamp, json};
+use record::canonical::{self, write_integer};
+use record::{Hash, Opening, Origin, RecordId, Tenant, Timestamp, json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-
-/// An item of an append as the ledger reads it; a fault refuses the item and no other.
-pub type Item = Result<Append, Fault>;
-
-/// Writes one item of an append.
-pub fn write_item(append: &Append, out: &mut Vec<u8>) {
-    out.push(b'{');
-    if let Some(Guard { caller, key, own_id }) = &append.guard {
-        out.extend_from_slice(b"\"guard\":{\"caller\":");
-        write_string(caller, out);
-        out.extend_from_slice(b",\"key\":");
-        write_string(key, out);
-        out.extend_from_slice(if *own_id {
-            b",\"own_id\":true"
-        } else {
-            b",\"own_id\":false"
-        });
-        out.extend_from_slice(b"},");
-    }
-    out.extend_from_slice(b"\"record\":");
-    new_record::write(&append.record, out);
-    out.push(b'}');
-}
-
-/// The body of an append of these written items.
-#[must_use]
-pub fn append<'a>(items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut out = b"{\"items\":[".to_vec();
-    for (at, item) in items.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(item);
-    }
-    out.extend_from_slice(b"]}");
-    out
-}
-
-/// Reads the body of an append.
-///
-/// # Errors
-/// [`Refusal::Malformed`], [`Refusal::TooLarge`].
-pub fn read_append(mut body: Map<String, Value>) -> Result<Vec<Item>, Refusal> {
-    let Some(Value::Array(items)) = body.remove("items").filter(|_| body.is_empty()) else {
-        return Err(Refusal::Malformed);
-    };
-    if items.len() > REQUEST_RECORDS {
-        return Err(Refusal::TooLarge);
-    }
-    items.into_iter().map(item).collect()
-}
-
-fn item(value: Value) -> Result<Item, Refusal> {
-    let Value::Object(mut members) = value else {
-        return Err(Refusal::Malformed);
-    };
-    let record = members.remove("record").ok_or(Refusal::Malformed)?;
-    let guard = match members.remove("guard") {
-        None => None,
-        Some(guard) => Some(read_guard(&guard).ok_or(Refusal::Malformed)?),
-    };
-    match new_record::read(record) {
-        Ok(record) if members.is_empty() => Ok(Ok(Append { record, guard })),
-        Err(Unreadable::Fault(fault)) => Ok(Err(fault)),
-        _ => Err(Refusal::Malformed),
-    }
-}
-
-fn read_guard(value: &Value) -> Option<Guard> {
-    let members = value.as_object().filter(|members| members.len() == 3)?;
-    Some(Guard {
-        caller: members.get("caller")?.as_str()?.to_owned(),
-        key: members.get("key")?.as_str()?.to_owned(),
-        own_id: members.get("own_id")?.as_bool()?,
-    })
-}
 
 /// The body of a `tenant` request: the id of the record is made by the gateway.
 #[must_use]
@@ -164,92 +93,6 @@ fn read_tenant_name(body: &Map<String, Value>) -> Option<Tenant> {
 
 fn read_id(body: &Map<String, Value>) -> Option<RecordId> {
     RecordId::parse(text(body, "id")?)
-}
-
-/// The reply to an append or to `tenant`: one result for each item.
-#[must_use]
-pub fn results(results: &[Result<Receipt, Error>]) -> Vec<u8> {
-    let bytes: usize = results
-        .iter()
-        .flatten()
-        .map(|receipt| receipt.committed.bytes.len() + 256)
-        .sum();
-    let mut out = Vec::with_capacity(bytes + 64);
-    out.extend_from_slice(b"{\"results\":[");
-    for (at, result) in results.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        match result {
-            Ok(receipt) => write_receipt(receipt, &mut out),
-            Err(error) => {
-                out.extend_from_slice(b"{\"error\":");
-                write_error(error, &mut out);
-            }
-        }
-        out.push(b'}');
-    }
-    out.extend_from_slice(b"]}");
-    out
-}
-
-fn write_receipt(receipt: &Receipt, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"receipt\":{\"hash\":\"");
-    out.extend_from_slice(&receipt.hash.to_hex());
-    out.extend_from_slice(b"\",\"id\":\"");
-    out.extend_from_slice(&receipt.id.to_text());
-    out.extend_from_slice(b"\",\"offset\":");
-    write_integer(receipt.committed.offset, out);
-    out.extend_from_slice(format!(",\"published\":{}", receipt.published).as_bytes());
-    out.extend_from_slice(b",\"record\":");
-    out.extend_from_slice(&receipt.committed.bytes);
-    out.extend_from_slice(format!(",\"replayed\":{}", receipt.replayed).as_bytes());
-    out.extend_from_slice(format!(",\"sealed_unchecked\":{}}}", receipt.sealed_unchecked).as_bytes());
-}
-
-#[derive(Deserialize)]
-struct Results<'a> {
-    #[serde(borrow)]
-    results: Vec<OneResult<'a>>,
-}
-
-#[derive(Deserialize)]
-struct OneResult<'a> {
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    receipt: Option<OneReceipt<'a>>,
-}
-
-#[derive(Deserialize)]
-struct OneReceipt<'a> {
-    hash: &'a str,
-    id: &'a str,
-    offset: u64,
-    published: bool,
-    #[serde(borrow)]
-    record: &'a RawValue,
-    replayed: bool,
-    sealed_unchecked: bool,
-}
-
-/// Reads the results; `None` when the body is something else.
-#[must_use]
-pub fn read_results(body: &[u8]) -> Option<Vec<Result<Receipt, Error>>> {
-    let read: Results<'_> = serde_json::from_slice(body).ok()?;
-    let one = |result: OneResult<'_>| match (result.receipt, result.error) {
-        (Some(receipt), None) => Some(Ok(Receipt {
-            committed: committed(receipt.offset, receipt.record),
-            id: RecordId::parse(receipt.id)?,
-            hash: Hash::from_hex(receipt.hash)?,
-            replayed: receipt.replayed,
-            sealed_unchecked: receipt.sealed_unchecked,
-            published: receipt.published,
-        })),
-        (None, Some(error)) => Some(Err(read_error(error.get().as_bytes()))),
-        _ => None,
-    };
-    read.results.into_iter().map(one).collect()
 }
 
 fn committed(offset: u64, record: &RawValue) -> Committed {
@@ -428,18 +271,4 @@ struct Keys<'a> {
 pub fn read_keys(body: &[u8]) -> Option<(Vec<u8>, Vec<KeyRotated>)> {
     let read: Keys<'_> = serde_json::from_slice(body).ok()?;
     Some((read.genesis.get().as_bytes().to_vec(), read.rotations))
-}
-
-/// A record that may be written down, or why not: what the ledger's parser would refuse must not reach it.
-///
-/// # Errors
-/// Everything of [`NewRecord::check_values`].
-pub fn check(record: &NewRecord) -> Result<(), Fault> {
-    record.check_values()?;
-    // Far above every legal record and below the parser's end: what lies between is the ledger's to judge.
-    if json::depth(&record.payload) > 100 {
-        let detail = "a record is at most 64 levels deep";
-        return Err(Fault::new(record::Code::TooDeep, "/payload", detail));
-    }
-    Ok(())
 }
