@@ -181,13 +181,13 @@ impl ProjectionStatus {
             "position": self.position, "head": self.head,
             "lag": self.head.map(|head| head.saturating_sub(self.position)), "parked": self.parked,
             "halt": self.halt.as_ref().map(|halt| json!({"reason": halt.reason, "offset": halt.offset})),
-            "work": self.work.as_ref().map(Work::to_json), "last": self.last.as_ref().map(Ended::to_json),
+            "work": self.work.map(Work::to_json), "last": self.last.as_ref().map(Ended::to_json),
         })
     }
 }
 
 impl Work {
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         json!({
             "what": self.kind.as_str(), "from": self.from.as_str(), "stage": self.stage.map_or("starting", Stage::as_str),
             "position": self.position, "head": self.head, "records_per_second": self.records_per_second,
