@@ -109,7 +109,6 @@ mod tests {
     use axum::http::StatusCode;
     use http_body_util::BodyExt as _;
     use serde_json::Value;
-    use tower::ServiceExt as _;
 
     async fn ask(board: &Arc<Board>, path: &str) -> (StatusCode, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();

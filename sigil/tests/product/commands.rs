@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-const VERBS: [&[&str]; 26] = [
+const VERBS: [&[&str]; 29] = [
     &["demo"],
     &["dev"],
     &["init"],

@@ -47,7 +47,7 @@ fn every_frozen_log_verifies_and_a_touched_one_does_not() {
             .map(stored)
             .collect();
         let report = verify_log(
-            [Item::Records(records.clone())].into_iter(),
+            [Item::Records(records.clone())],
             None,
             &Claims::default(),
             &options,
@@ -60,7 +60,7 @@ fn every_frozen_log_verifies_and_a_touched_one_does_not() {
         let bytes = &mut touched[middle].bytes;
         let at = bytes.len() / 2;
         bytes[at] ^= 1;
-        let report = verify_log([Item::Records(touched)].into_iter(), None, &Claims::default(), &options);
+        let report = verify_log([Item::Records(touched)], None, &Claims::default(), &options);
         assert!(
             CHECKS.iter().any(|check| *report.verdict(*check) != Verdict::Passed),
             "{}",
