@@ -175,6 +175,8 @@ async fn only_the_enrolled_are_heard_within_their_role_their_log_and_their_time(
         forge
     };
     let other_log: fn(&mut Forge) = |forge| forge.log = Origin::parse("example.com/other").expect("an origin");
+    let long: fn(&mut Forge) = |forge| forge.expires_s = 3_600;
+    let array: fn(&mut Forge) = |forge| forge.body = b"[]".to_vec();
     let cases = [
         (forge(&stranger, |_| {}), Refusal::GatewayUnknown),
         (forge(&gone, |_| {}), Refusal::GatewayRevoked),
@@ -192,10 +194,7 @@ async fn only_the_enrolled_are_heard_within_their_role_their_log_and_their_time(
             forge(&stand.key, |forge| (forge.issued_s, forge.expires_s) = (120, 180)),
             Refusal::NotYetValid,
         ),
-        (
-            forge(&stand.key, |forge| forge.expires_s = 3_600),
-            Refusal::LifetimeTooLong,
-        ),
+        (forge(&stand.key, long), Refusal::LifetimeTooLong),
         (
             forge(&stand.key, |forge| (forge.issued_s, forge.expires_s) = (20, 10)),
             Refusal::LifetimeTooLong,
@@ -208,10 +207,7 @@ async fn only_the_enrolled_are_heard_within_their_role_their_log_and_their_time(
             forge(&stand.key, |forge| forge.body = b"{\"items\":[],\"more\":1}".to_vec()),
             Refusal::Malformed,
         ),
-        (
-            forge(&stand.key, |forge| forge.body = b"[]".to_vec()),
-            Refusal::Malformed,
-        ),
+        (forge(&stand.key, array), Refusal::Malformed),
     ];
     for (forge, refusal) in &cases {
         let answer = prober.of(forge).await;
@@ -219,10 +215,13 @@ async fn only_the_enrolled_are_heard_within_their_role_their_log_and_their_time(
     }
     assert_eq!(handle.head().await.expect("a head").size, before, "nothing was written");
     let counted = stand.serving.counters.read();
-    assert!(counted.refused.iter().all(|(refusal, number)| {
-        let expected = cases.iter().filter(|(_, expected)| expected == refusal).count() as u64;
-        *number >= expected
-    }));
+    let expected = |refusal| cases.iter().filter(|(_, expected)| *expected == refusal).count() as u64;
+    assert!(
+        counted
+            .refused
+            .iter()
+            .all(|(refusal, number)| *number >= expected(*refusal))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -119,7 +119,7 @@ fn every_file_that_a_role_reads_is_made_by_the_setup_and_mounted() {
             assert!(script.contains(file), "{role}: {name}: the setup makes no {file}");
         }
         // What belongs to others is out of reach.
-        for (_, volume) in &mounted {
+        for volume in mounted.values() {
             let own = volume == &format!("{role}-secrets") || (role == "ledger" && volume == "ledger-data");
             assert!(own, "{role} has {volume}");
         }

@@ -23,9 +23,12 @@ fn filled() -> Log {
 fn damage(log: &Log, from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
     let dir = log.data_dir().join("read-model");
-    let current = std::fs::read_to_string(dir.join("CURRENT")).unwrap();
-    let file = dir.join(format!("{:08}.sqlite", current.trim().parse::<u64>().unwrap()));
-    let mut bytes = std::fs::read(&file).unwrap();
+    let current = std::fs::read_to_string(dir.join("CURRENT")).expect("the current one is named");
+    let file = dir.join(format!(
+        "{:08}.sqlite",
+        current.trim().parse::<u64>().expect("a number")
+    ));
+    let mut bytes = std::fs::read(&file).expect("the database is there");
     let mut found = 0;
     for at in 0..bytes.len() - from.len() {
         if bytes[at..].starts_with(from.as_bytes()) {
@@ -34,7 +37,7 @@ fn damage(log: &Log, from: &str, to: &str) {
         }
     }
     assert!(found > 0, "{from} is not in the read model");
-    std::fs::write(file, bytes).unwrap();
+    std::fs::write(file, bytes).expect("it can be written");
 }
 
 #[test]

@@ -46,12 +46,7 @@ fn every_frozen_log_verifies_and_a_touched_one_does_not() {
             .filter(|line| !line.is_empty())
             .map(stored)
             .collect();
-        let report = verify_log(
-            [Item::Records(records.clone())],
-            None,
-            &Claims::default(),
-            &options,
-        );
+        let report = verify_log([Item::Records(records.clone())], None, &Claims::default(), &options);
         for check in CHECKS {
             assert_eq!(*report.verdict(check), Verdict::Passed, "{}: {check:?}", case.display());
         }
