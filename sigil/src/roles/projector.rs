@@ -187,7 +187,7 @@ async fn open(peer: Peer, settings: Settings) -> Result<ReadModel, Failure> {
 /// Puts on the board how the database is: what the read model says of its connection, and, since one that has nothing to
 /// apply does not notice, whether a question is answered.
 async fn watch_database(read_model: ReadModel, board: Arc<Board>) {
-    let standing = read_model.standing();
+    let (standing, parked) = (read_model.standing(), show_parked(&board));
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -203,7 +203,19 @@ async fn watch_database(read_model: ReadModel, board: Arc<Board>) {
             }
             Err(_elapsed) => board.waits(POSTGRES, "no answer in time"),
         }
+        let count = tokio::time::timeout(PATIENCE, read_model.parked(0, 1)).await;
+        parked.send_replace(count.ok().and_then(Result::ok).map(|parked| parked.total));
     }
+}
+
+/// Shows how many records are parked, once that is known.
+fn show_parked(board: &Board) -> watch::Sender<Option<u64>> {
+    let (told, known) = watch::channel(None);
+    let text = "Records that this build could not read: run `sigil projection parked list`.";
+    board.meter("projector_parked_records", Kind::Gauge, text, move || {
+        known.borrow().map(|count: u64| count as f64)
+    });
+    told
 }
 
 fn show_standing(board: &Board, standing: watch::Receiver<Standing>) {

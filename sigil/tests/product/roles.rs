@@ -57,6 +57,10 @@ async fn roles_start_in_any_order_and_end_in_order() {
         || (metric(&projector, "projector_lag_records") == Some(0.0)).then_some(()),
         || probe(&projector, "/metrics").1,
     );
+    eventually(
+        || (metric(&projector, "projector_parked_records") == Some(0.0)).then_some(()),
+        || probe(&projector, "/metrics").1,
+    );
     for role in [gateway, projector, ledger] {
         role.stop();
     }
