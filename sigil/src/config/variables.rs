@@ -42,7 +42,7 @@ pub fn meaning(schema: &Value, name: &str, text: &str) -> Meaning {
     let named = NAMED.iter().find(|(known, _)| *known == name);
     let path: Vec<String> = match named {
         Some((_, key)) => key.split('.').map(str::to_owned).collect(),
-        None if rest.contains("__") => rest.split("__").map(str::to_lowercase).collect(),
+        None if name.contains("__") => rest.split("__").map(str::to_lowercase).collect(),
         None => return Meaning::Foreign,
     };
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
