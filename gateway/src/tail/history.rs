@@ -16,6 +16,8 @@ const LOG_READ: usize = 256;
 /// Rows of a page: the first one, and the most.
 const ROWS: u16 = 16;
 const MOST_ROWS: u16 = 256;
+/// What a row costs beside a record of the ring: somebody has to look it up.
+const COST_OF_ROW: usize = 4;
 /// Bytes that a page should have about.
 const PAGE_BYTES: usize = 32 * 1024;
 
@@ -37,6 +39,8 @@ pub(super) struct Page {
     pub(super) passed: Option<u64>,
     /// Server-sent events.
     pub(super) frames: Vec<u8>,
+    /// Bytes that a piece from the ring would have at the same cost.
+    pub(super) cost: usize,
 }
 
 impl History {
@@ -93,11 +97,17 @@ impl History {
             0..PAGE_BYTES => self.asked.limit.saturating_mul(2).min(MOST_ROWS),
             _ => (self.asked.limit / 2).max(1),
         };
-        Ok(Page { next, passed, frames })
+        let cost = frames.len().saturating_mul(COST_OF_ROW);
+        Ok(Page {
+            next,
+            passed,
+            frames,
+            cost,
+        })
     }
 
     async fn page_of_log(&self, from: u64) -> Result<Page, Problem> {
-        let (mut frames, mut next, mut passed) = (Vec::new(), from, None);
+        let (mut frames, mut next, mut passed, mut cost) = (Vec::new(), from, None, 0_usize);
         for record in self.ledger.read(from, LOG_READ).await? {
             if frames.len() >= PAGE_BYTES {
                 break;
@@ -105,6 +115,8 @@ impl History {
             let event = Event::parse(record.bytes).filter(|event| event.offset == next);
             let event = event.ok_or_else(|| Problem::new(Code::LogCorrupt, "a record of the log cannot be read"))?;
             next = event.offset + 1;
+            // Each is read and parsed for this reader alone, whether it is shown or not.
+            cost = cost.saturating_add(event.bytes.len());
             if !self.scope.shows(&event) {
                 continue;
             }
@@ -119,7 +131,12 @@ impl History {
                 "the ledger has no record where one is committed",
             ));
         }
-        Ok(Page { next, passed, frames })
+        Ok(Page {
+            next,
+            passed,
+            frames,
+            cost,
+        })
     }
 }
 

@@ -15,8 +15,6 @@ use tokio::time::Instant;
 
 /// Bytes after which a chunk is handed out.
 const ROOM: usize = 32 * 1024;
-/// What a piece of the past costs beside one from the ring: somebody has to look it up.
-const COST_OF_HISTORY: usize = 4;
 
 /// A cursor.
 pub(crate) struct Reader {
@@ -124,10 +122,15 @@ impl Reader {
         };
         match page {
             Err(problem) => Read::Over(problem),
-            Ok(Page { next, passed, frames }) => {
+            Ok(Page {
+                next,
+                passed,
+                frames,
+                cost,
+            }) => {
                 self.next = next;
                 self.resume = passed.or(self.resume);
-                self.turn = self.seat.tail.budget.pay(frames.len().saturating_mul(COST_OF_HISTORY));
+                self.turn = self.seat.tail.budget.pay(cost);
                 if frames.is_empty() {
                     Read::Progress
                 } else {

@@ -56,8 +56,9 @@ pub(crate) async fn find_start(shared: &Shared, seat: &Seat, scope: &Scope, afte
         (Scope::All, After::Number(number)) => Err(position_ahead(number, head.checked_sub(1))),
         (Scope::Tenant(tenant), After::Now) => {
             let last = last(shared, tenant).await?;
+            // The number may be older than the offset, where the read model lags: who goes on from it misses nothing.
             Ok(Start {
-                next: last.position,
+                next: last.position.max(head),
                 resume: last.seq_offset.map(|(seq, _)| seq),
             })
         }
