@@ -12,6 +12,7 @@ pub mod embedded;
 mod exit;
 mod feed;
 mod follow;
+pub mod http;
 mod output;
 pub mod place;
 mod progress;

@@ -107,7 +107,7 @@ fn processor(endpoint: &str, settings: &Telemetry, role: &'static str) -> Result
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(client)
-        .with_endpoint(endpoint.url())
+        .with_endpoint(endpoint.url.to_string())
         .with_protocol(Protocol::HttpBinary)
         .with_timeout(EXPORT_TIMEOUT)
         .with_headers(headers.into_iter().collect())

@@ -1,70 +1,22 @@
 //! Where the collector is. Plain HTTP stays on this machine: spans say what a system does.
 
-use crate::config;
 use crate::exit::{Exit, Failure};
+use crate::http::Url;
 use std::path::Path;
 
 /// A collector's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whether it is spoken to over TLS.
-    pub tls: bool,
-    /// Host, without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    authority: String,
-    path: String,
+    /// The whole address of the traces.
+    pub url: Url,
 }
 
 impl Endpoint {
     /// Reads `http://host:port` or `https://host:port`, with a path where it is not the usual one.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").ok_or("a URL such as http://127.0.0.1:4318")?;
-        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        if authority.contains('@') {
-            return Err(
-                "a URL without credentials: name a file with headers in telemetry.otlp_headers_file".to_owned(),
-            );
-        }
-        let written = config::host_of(authority);
-        let port = authority
-            .get(written.len()..)
-            .unwrap_or_default()
-            .trim_start_matches(':');
-        let tls = match scheme {
-            "https" => true,
-            "http" if config::is_loopback(written) => false,
-            "http" => return Err("beyond this machine only over https".to_owned()),
-            _ => return Err("the scheme is http or https".to_owned()),
-        };
-        let port = match port {
-            "" if tls => 443,
-            "" => 80,
-            port => port.parse().map_err(|_| "a port from 1 to 65535")?,
-        };
-        let host = written.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err("a URL with a host".to_owned());
-        }
-        let path = if path.trim_matches('/').is_empty() {
-            "/v1/traces"
-        } else {
-            path
-        };
-        Ok(Self {
-            tls,
-            host: host.to_owned(),
-            port,
-            authority: authority.to_owned(),
-            path: path.to_owned(),
-        })
-    }
-
-    /// The whole address of the traces.
-    pub fn url(&self) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority, self.path)
+        let url = Url::parse(text)?;
+        let url = if url.is_bare() { url.at("/v1/traces") } else { url };
+        Ok(Self { url })
     }
 }
 
@@ -101,9 +53,13 @@ mod tests {
             ),
         ] {
             let endpoint = Endpoint::parse(text).unwrap();
-            assert_eq!((endpoint.url().as_str(), endpoint.port), (url, port), "{text}");
+            assert_eq!(
+                (endpoint.url.to_string().as_str(), endpoint.url.port),
+                (url, port),
+                "{text}"
+            );
         }
-        assert_eq!(Endpoint::parse("http://[::1]:4318").unwrap().host, "::1");
+        assert_eq!(Endpoint::parse("http://[::1]:4318").unwrap().url.host, "::1");
     }
 
     #[test]
