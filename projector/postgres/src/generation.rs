@@ -5,7 +5,7 @@ use crate::fault::{code, damaged, fault, integer, number};
 use crate::lease::Lease;
 use crate::schema::{GENERATION, migrate, run, set, version};
 use crate::server::Server;
-use crate::{role, schema, statements};
+use crate::{role, schema, snapshot, statements};
 use projector::{Error, PROJECTION_VERSION};
 use record::Origin;
 use sqlx::{Connection as _, PgConnection};
@@ -93,8 +93,11 @@ pub(crate) async fn check(
         migrate(connection, &name, &server.config.reader_role, &GENERATION).await?;
         enter(server, connection, generation).await?;
     }
-    let position = state(connection, origin).await?;
-    check_ends(connection, position).await
+    // Position and ends of one moment: another projector may be applying records while this one looks.
+    let mut moment = connection.begin_with(snapshot::BEGIN).await.map_err(fault)?;
+    let position = state(&mut moment, origin).await?;
+    check_ends(&mut moment, position).await?;
+    moment.commit().await.map_err(fault)
 }
 
 /// The position of the tables in `search_path`, once log and version are the right ones.

@@ -12,7 +12,7 @@ use record::Origin;
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
 /// Everything that a transaction reads is of one moment.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A read transaction and the position that it sees.
 pub(crate) struct Snapshot<'c> {

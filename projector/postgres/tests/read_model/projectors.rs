@@ -3,9 +3,11 @@
 use crate::conformance::filled;
 use crate::log::{Log, Memory};
 use crate::place::{Model, Place};
+use domain::Catalogue;
 use projector::query::Queries as _;
 use projector::{Cancel, ReadModel as _, Trigger};
 use projector_postgres::{Config, Standing};
+use std::sync::Arc;
 use std::time::Duration;
 use testbed::Proxy;
 use tokio::sync::watch;
@@ -77,6 +79,38 @@ async fn one_applies_and_the_next_takes_over_when_it_ends() {
     let (_other, whole) = filled(&log).await;
     assert_eq!(second.model.digest().await.unwrap(), whole.digest().await.unwrap());
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_opens_while_another_applies_sees_position_and_tables_of_one_moment() {
+    let log = Log::sample(2_000);
+    let place = Place::new().await;
+    let (grow, receiver) = watch::channel(log.records[..1].to_vec());
+    let first = start(place.open(&log.origin).await, source(&receiver));
+    let catalogue = Arc::new(Catalogue::builtin());
+    let proxy = Proxy::before(place.0.address()).await;
+    // So there is always a batch between two statements of the one that opens.
+    proxy.delay(Duration::from_millis(10));
+    let config = Config::new(proxy.url(&place.0.url()), "test");
+    let growing = async {
+        for size in 1..=log.records.len() {
+            grow.send_replace(log.records[..size].to_vec());
+            first.reaches(size).await;
+        }
+    };
+    let opening = async {
+        for _ in 0..3 {
+            let other = Model::open_with(config.clone(), log.origin.clone(), Arc::clone(&catalogue)).await;
+            other.unwrap().close().await;
+        }
+        *first.model.positions().borrow()
+    };
+    let (_, seen) = tokio::join!(growing, opening);
+    assert!(
+        seen < log.records.len() as u64,
+        "records were applied until the end: {seen}"
+    );
+    first.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
