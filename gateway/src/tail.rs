@@ -9,6 +9,7 @@ mod budget;
 mod event;
 mod filter;
 mod history;
+mod marks;
 mod reader;
 mod ring;
 mod start;

@@ -4,6 +4,7 @@
 //! asks both about the same log.
 
 use super::Event;
+use super::marks::{self, Mark};
 use projector::query::{Field, Pattern, Span, Term, TimelineRequest};
 use record::Timestamp;
 
@@ -13,6 +14,8 @@ pub(crate) struct Filter {
     terms: Vec<Term>,
     happened: Span,
     recorded: Span,
+    /// What every event that matches is marked with, if there is such a thing.
+    mark: Option<Mark>,
 }
 
 impl Filter {
@@ -22,7 +25,13 @@ impl Filter {
             terms: request.terms.clone(),
             happened: request.happened,
             recorded: request.recorded,
+            mark: marks::required(&request.terms),
         }
+    }
+
+    /// What every event that matches is marked with; `None` when any event may match.
+    pub(crate) const fn mark(&self) -> Option<Mark> {
+        self.mark
     }
 
     /// Whether all conditions hold for `event`.

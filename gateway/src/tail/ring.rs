@@ -3,6 +3,7 @@
 //! Invariant: the ring holds every record from its base to its end, without a gap. A cursor at or above the base misses
 //! nothing; one below it has to look elsewhere.
 
+use super::marks::Segment;
 use super::{Event, Filter};
 use crate::error::Code;
 use crate::sse;
@@ -53,6 +54,8 @@ struct Inner {
     bytes: usize,
     events: VecDeque<Arc<Event>>,
     lanes: HashMap<Tenant, VecDeque<Arc<Event>>>,
+    /// What was pushed at once, oldest first; the first one may have been forgotten in part.
+    segments: VecDeque<Segment>,
 }
 
 /// How far the ring is.
@@ -83,6 +86,7 @@ impl Ring {
             bytes: 0,
             events: VecDeque::new(),
             lanes: HashMap::new(),
+            segments: VecDeque::new(),
         };
         let ring = Self {
             inner: RwLock::new(inner),
@@ -110,7 +114,9 @@ impl Ring {
 
     /// Adds the events that follow, and forgets the oldest ones.
     pub(crate) fn push(&self, events: Vec<Event>) {
+        let segment = Segment::of(&events);
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.segments.extend(segment);
         for event in events {
             inner.push(Arc::new(event));
         }
@@ -133,17 +139,22 @@ impl Ring {
         }
         let mut passed = None;
         if let Some(events) = inner.lane(scope) {
-            let at = events.partition_point(|event| event.offset < from);
-            for event in events.iter().skip(at) {
-                if out.len() >= room {
-                    let next = event.offset;
-                    return Taken::Upto { next, passed };
-                }
-                passed = Some(scope.id(event));
-                if filter.matches(event) {
-                    sse::write_record(scope.id(event), &event.bytes, out);
+            for (start, end) in inner.stretches(filter, from) {
+                let at = events.partition_point(|event| event.offset < start);
+                for event in events.iter().skip(at).take_while(|event| event.offset < end) {
+                    if out.len() >= room {
+                        let next = event.offset;
+                        return Taken::Upto { next, passed };
+                    }
+                    passed = Some(scope.id(event));
+                    if filter.matches(event) {
+                        sse::write_record(scope.id(event), &event.bytes, out);
+                    }
                 }
             }
+            // What was passed over without a look was passed as well.
+            let last = events.back().filter(|event| event.offset >= from);
+            passed = last.map(|event| scope.id(event)).or(passed);
         }
         let next = from.max(inner.end);
         Taken::Upto { next, passed }
@@ -171,6 +182,20 @@ impl Inner {
         }
     }
 
+    /// The stretches of offsets from `from` on in which an event may match, in order.
+    fn stretches(&self, filter: &Filter, from: u64) -> impl Iterator<Item = (u64, u64)> {
+        let everything = filter.mark().is_none().then_some((from, u64::MAX));
+        let first = self.segments.partition_point(|segment| segment.end <= from);
+        let mut start = from;
+        let marked = self.segments.iter().skip(first).filter_map(move |segment| {
+            let stretch = (start, segment.end);
+            start = segment.end;
+            let may_hold = filter.mark().is_some_and(|mark| segment.may_hold(mark));
+            may_hold.then_some(stretch)
+        });
+        everything.into_iter().chain(marked)
+    }
+
     fn push(&mut self, event: Arc<Event>) {
         self.end = event.offset + 1;
         self.bytes += event.cost();
@@ -188,6 +213,9 @@ impl Inner {
         };
         self.base = event.offset + 1;
         self.bytes -= event.cost();
+        if self.segments.front().is_some_and(|segment| segment.end <= self.base) {
+            self.segments.pop_front();
+        }
         if let Some(lane) = self.lanes.get_mut(&event.tenant) {
             lane.pop_front();
             if lane.is_empty() {
@@ -201,6 +229,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use projector::query::{Field, Order, Pattern, Span, Term, TimelineRequest};
 
     fn event(offset: u64, tenant: &str) -> Event {
         let text = format!(
@@ -223,6 +252,57 @@ mod tests {
         assert!((25_000..=50_000).contains(&kept), "{kept}");
         assert_eq!((inner.end, inner.end - inner.base), (2_005, inner.events.len() as u64));
         assert_eq!(inner.lanes.len(), inner.events.len());
+    }
+
+    #[test]
+    fn a_filter_passes_over_what_was_pushed_without_its_link() {
+        let (ring, _gone) = Ring::new(0, 1_000_000);
+        let linked = |at: u64, target: &str| {
+            let mut event = event(at, if at % 3 == 0 { "b" } else { "a" });
+            event.links.push(("session".to_owned(), target.to_owned()));
+            event
+        };
+        for first in (0..100).step_by(5) {
+            let target = format!("session:{}", first / 10);
+            ring.push((first..first + 5).map(|at| linked(at, &target)).collect());
+        }
+        let term = |target: &str| Term {
+            field: Field::Session,
+            pattern: Pattern::Exact(target.to_owned()),
+            negated: false,
+        };
+        for session in 0..10 {
+            let filter = Filter::of(&TimelineRequest {
+                tenant: Tenant::parse("a").unwrap(),
+                terms: vec![term(&format!("session:{session}"))],
+                happened: Span::default(),
+                recorded: Span::default(),
+                order: Order::RecordedAscending,
+                after: None,
+                limit: 500,
+            });
+            assert!(filter.mark().is_some());
+            for from in [0, 33, 57] {
+                let mut out = Vec::new();
+                let scope = Scope::Tenant(Tenant::parse("a").unwrap());
+                let taken = ring.take(&scope, &filter, from, 100_000, &mut out);
+                let text = String::from_utf8(out).unwrap();
+                let ids: Vec<u64> = text
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("id: ")?.parse().ok())
+                    .collect();
+                let lane = (from..100).filter(|at| at % 3 != 0);
+                let expected: Vec<u64> = lane.clone().filter(|at| at / 10 == session).collect();
+                assert_eq!(ids, expected, "session {session} from {from}");
+                assert_eq!(
+                    taken,
+                    Taken::Upto {
+                        next: 100,
+                        passed: lane.last()
+                    }
+                );
+            }
+        }
     }
 
     #[test]
