@@ -4,7 +4,7 @@
 //! sealed member is a commitment. A kind that is not in the catalogue is refused.
 
 use crate::payload::{
-    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, Payload,
+    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, MapRoot, Payload,
     ProjectionVerified, TenantCreated,
 };
 use crate::validate::Validator;
@@ -41,6 +41,7 @@ fn builtin() -> Vec<KindSpec> {
     vec![
         spec::<Genesis>("ledger.genesis", 1, System, true),
         spec::<LedgerRecovered>("ledger.recovered", 1, System, true),
+        spec::<MapRoot>("ledger.map_root", 1, System, true),
         spec::<KeyRotated>("key.rotated", 1, System, true),
         spec::<TenantCreated>("tenant.created", 1, System, true),
         spec::<GatewayEnrolled>("gateway.enrolled", 1, System, true),

@@ -9,6 +9,7 @@ pub mod gateway_revoked;
 pub mod genesis;
 pub mod key_rotated;
 pub mod ledger_recovered;
+pub mod map_root;
 pub mod projection_verified;
 pub mod tenant_created;
 
@@ -19,6 +20,7 @@ pub use gateway_revoked::GatewayRevoked;
 pub use genesis::Genesis;
 pub use key_rotated::KeyRotated;
 pub use ledger_recovered::LedgerRecovered;
+pub use map_root::MapRoot;
 pub use projection_verified::ProjectionVerified;
 pub use tenant_created::TenantCreated;
 

@@ -13,12 +13,12 @@ pub use gateways::{Gateway, Gateways};
 pub use keys::Keys;
 pub use snapshot::Unreadable;
 
-use crate::payload::{GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, TenantCreated};
+use crate::payload::{GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, MapRoot, TenantCreated};
 use record::{Hash, Kind, Origin, Record, Tenant, Timestamp};
 use serde_json::Value;
 
 /// Version of the fold. A snapshot of another version is dropped and the log folded again.
-pub const EVOLVE_VERSION: u32 = 2;
+pub const EVOLVE_VERSION: u32 = 3;
 
 /// The state of one log after some number of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub struct State {
     keys: Option<Keys>,
     rotations: Vec<KeyRotated>,
     gateways: Gateways,
+    map_size: u64,
     chains: std::collections::BTreeMap<Tenant, Chain>,
 }
 
@@ -41,6 +42,8 @@ pub enum Body {
     KeyRotated(KeyRotated),
     /// `ledger.recovered`.
     Recovered(LedgerRecovered),
+    /// `ledger.map_root`.
+    MapRoot(MapRoot),
     /// `tenant.created`.
     TenantCreated(TenantCreated),
     /// `gateway.enrolled`.
@@ -107,6 +110,9 @@ pub enum Denial {
     /// A recovery lies on the ledger's own chain, right behind what was recovered.
     #[error("a recovery is written on the ledger's own tenant, at the end of what was recovered")]
     RecoveryMisplaced,
+    /// A map root lies on the ledger's own chain and covers no less than the one before, and nothing behind itself.
+    #[error("a map root is written on the ledger's own tenant, for records before it")]
+    MapRootMisplaced,
     /// The rotation replaces a key that is not the current one.
     #[error("the rotation does not start from the current key")]
     RotationStale,
@@ -129,13 +135,14 @@ pub enum Denial {
 
 impl Denial {
     /// Every denial.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::GenesisMisplaced,
         Self::TenantUnknown,
         Self::TenantExists,
         Self::SystemSpaceProtected,
         Self::RotationMisplaced,
         Self::RecoveryMisplaced,
+        Self::MapRootMisplaced,
         Self::RotationStale,
         Self::RotationUnproven,
         Self::GatewayMisplaced,
@@ -160,6 +167,7 @@ impl Denial {
             Self::SystemSpaceProtected => "SYSTEM_SPACE_PROTECTED",
             Self::RotationMisplaced => "ROTATION_MISPLACED",
             Self::RecoveryMisplaced => "RECOVERY_MISPLACED",
+            Self::MapRootMisplaced => "MAP_ROOT_MISPLACED",
             Self::RotationStale => "ROTATION_STALE",
             Self::RotationUnproven => "ROTATION_UNPROVEN",
             Self::GatewayMisplaced => "GATEWAY_MISPLACED",
@@ -180,6 +188,7 @@ impl Body {
             ("ledger.genesis", 1) => Self::Genesis(serde_json::from_value(payload.clone())?),
             ("key.rotated", 1) => Self::KeyRotated(serde_json::from_value(payload.clone())?),
             ("ledger.recovered", 1) => Self::Recovered(serde_json::from_value(payload.clone())?),
+            ("ledger.map_root", 1) => Self::MapRoot(serde_json::from_value(payload.clone())?),
             ("tenant.created", 1) => Self::TenantCreated(serde_json::from_value(payload.clone())?),
             ("gateway.enrolled", 1) => Self::GatewayEnrolled(serde_json::from_value(payload.clone())?),
             ("gateway.revoked", 1) => Self::GatewayRevoked(serde_json::from_value(payload.clone())?),
@@ -207,6 +216,7 @@ impl State {
             keys: None,
             rotations: Vec::new(),
             gateways: Gateways::default(),
+            map_size: 0,
             chains: std::collections::BTreeMap::new(),
         }
     }
@@ -235,6 +245,11 @@ impl State {
             (Body::Recovered(recovered), Some(_)) if !command.tenant.is_ledger() || recovered.to != self.size => {
                 Err(Denial::RecoveryMisplaced)
             }
+            (Body::MapRoot(root), Some(_))
+                if !command.tenant.is_ledger() || !(self.map_size..=self.size).contains(&root.size) =>
+            {
+                Err(Denial::MapRootMisplaced)
+            }
             (Body::KeyRotated(_), Some(_)) if !command.tenant.is_ledger() => Err(Denial::RotationMisplaced),
             (Body::KeyRotated(rotated), Some(keys)) => keys.check_rotation(&self.log, rotated).map(drop),
             (Body::GatewayEnrolled(_) | Body::GatewayRevoked(_), Some(_)) if !command.tenant.is_ledger() => {
@@ -242,7 +257,7 @@ impl State {
             }
             (Body::GatewayEnrolled(enrolled), Some(keys)) => self.gateways.check_enrolment(keys, enrolled).map(drop),
             (Body::GatewayRevoked(revoked), Some(_)) => self.gateways.check_revocation(revoked),
-            (Body::Recovered(_) | Body::Plain, Some(_)) => Ok(()),
+            (Body::Recovered(_) | Body::MapRoot(_) | Body::Plain, Some(_)) => Ok(()),
         }
     }
 
@@ -281,6 +296,7 @@ impl State {
                     self.gateways.enrol(&enrolled.gateway, gateway);
                 }
             }
+            Body::MapRoot(root) if (self.map_size..self.size).contains(&root.size) => self.map_size = root.size,
             Body::GatewayRevoked(revoked) => self.gateways.revoke(&revoked.gateway),
             _ => {}
         }
@@ -314,6 +330,12 @@ impl State {
     #[must_use]
     pub fn rotations(&self) -> &[KeyRotated] {
         &self.rotations
+    }
+
+    /// Number of records that the newest `ledger.map_root` covers; 0 before the first one.
+    #[must_use]
+    pub const fn map_size(&self) -> u64 {
+        self.map_size
     }
 
     /// Who may send commands over the bus.

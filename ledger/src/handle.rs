@@ -9,6 +9,7 @@ mod faults;
 mod read;
 mod revive;
 
+use crate::checkpoint::CheckpointConfig;
 use crate::clock::{Clock, SystemClock};
 use crate::compare::{self, Verdict};
 use crate::engine::{Engine, Opening, Outcome, Request};
@@ -66,6 +67,8 @@ pub struct Config {
     /// Bytes of entries that a keyspace of the store keeps in memory before it writes a table; a log keeps what it was
     /// created with. Default: 4 to 32 MiB, by keyspace.
     pub memtable_bytes: Option<u64>,
+    /// How checkpoints are made; `None`, the default, makes none and keeps no map.
+    pub checkpoints: Option<CheckpointConfig>,
 }
 
 impl Config {
@@ -83,6 +86,7 @@ impl Config {
             max_clock_jump_s: 300,
             data_key_values: 1 << 31,
             memtable_bytes: None,
+            checkpoints: None,
         }
     }
 
@@ -170,6 +174,7 @@ impl Handle {
             log,
             index,
             catalogue: Catalogue::builtin(),
+            maps: config.checkpoints.is_some(),
         });
         let (committed, _) = watch::channel(0);
         let opening = Opening {

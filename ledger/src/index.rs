@@ -23,6 +23,13 @@ impl Index {
         *hasher.finalize().as_bytes()
     }
 
+    /// The same with a number in it.
+    pub(crate) fn derive_numbered(&self, purpose: &str, number: u64) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(purpose);
+        hasher.update(&*self.key).update(&number.to_be_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
     pub(crate) fn id(&self, tenant: &Tenant, id: &RecordId) -> Key {
         self.keyed("ids", &[tenant.as_str(), id_text(&id.to_text())])
     }
@@ -47,6 +54,11 @@ impl Index {
 
     pub(crate) fn scope(&self, tenant: &Tenant, label: &str, target: &str) -> Key {
         self.keyed("scopes", &[tenant.as_str(), label, target])
+    }
+
+    /// The key of a page: of which map, and under which digits.
+    pub(crate) fn map_page(&self, map: &str, digits: &str) -> Key {
+        self.keyed("map", &[map, digits])
     }
 
     fn keyed(&self, keyspace: &str, parts: &[&str]) -> Key {

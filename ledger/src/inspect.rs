@@ -102,6 +102,7 @@ impl Inspection {
             log,
             index,
             catalogue: Catalogue::builtin(),
+            maps: false,
         };
         let inspection = Self {
             store,
@@ -262,6 +263,7 @@ impl Inspection {
             ("ids", &store.ids),
             ("heads", &store.heads),
             ("tree", &store.tree),
+            ("map", &store.map),
             ("disclosures", &store.disclosures),
             ("guards", &store.guards),
             ("meta", &store.meta),

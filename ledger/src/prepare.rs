@@ -11,6 +11,7 @@ use domain::state::{Authority, Body};
 use ledger_client::Guard;
 use ledger_client::trace::{self, TraceContext};
 use record::{Code, Draft, Fault, Link, NewRecord, Origin, Tenant};
+use tlog::MapKey;
 
 /// A record that is ready for the sequencer.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Prepared {
     pub(crate) needs_guard: bool,
     /// Whole chain, kind, then the links with a timeline, in order.
     pub(crate) timeline_keys: Vec<Key>,
+    /// Where these timelines stand in their tenant's map, in the same order; empty when no map is kept.
+    pub(crate) map_keys: Vec<MapKey>,
     /// Erasure scopes, sorted; empty when nothing is sealed.
     pub(crate) scopes: Vec<Key>,
     /// The trace that it is asked for in.
@@ -36,6 +39,8 @@ pub(crate) struct Preparer {
     pub(crate) log: Origin,
     pub(crate) index: Index,
     pub(crate) catalogue: Catalogue,
+    /// Whether a map of timelines is kept.
+    pub(crate) maps: bool,
 }
 
 impl Preparer {
@@ -65,6 +70,7 @@ impl Preparer {
             guard_key: guard.map(|guard| self.index.guard(draft.tenant(), &guard.caller, &guard.key)),
             needs_guard: guard.is_some_and(|guard| !guard.own_id),
             timeline_keys: self.timeline_keys(&draft),
+            map_keys: self.map_keys(&draft),
             scopes: if draft.openings().is_empty() {
                 Vec::new()
             } else {
@@ -81,6 +87,15 @@ impl Preparer {
     fn timeline_keys(&self, draft: &Draft) -> Vec<Key> {
         timeline_names(draft.kind().as_str(), draft.links())
             .map(|(label, target)| self.index.timeline(draft.tenant(), label, target))
+            .collect()
+    }
+
+    fn map_keys(&self, draft: &Draft) -> Vec<MapKey> {
+        if !self.maps {
+            return Vec::new();
+        }
+        timeline_names(draft.kind().as_str(), draft.links())
+            .map(|(label, target)| map_key(label, target))
             .collect()
     }
 
@@ -106,6 +121,15 @@ pub(crate) fn timeline_names<'a>(kind: &'a str, links: &'a [Link]) -> impl Itera
     let links = links.iter().filter(|link| link.has_timeline());
     let links = links.map(|link| (link.label(), link.target()));
     [("", ""), ("kind", kind)].into_iter().chain(links)
+}
+
+/// Where a timeline stands in its tenant's map; the whole chain has label and target empty.
+pub(crate) fn map_key(label: &str, target: &str) -> MapKey {
+    if label.is_empty() {
+        MapKey::whole_chain()
+    } else {
+        MapKey::timeline(label, target)
+    }
 }
 
 /// Sealing fails by a fault of the record or for want of randomness.

@@ -285,7 +285,7 @@ impl Sequencer {
             Body::Genesis(_) | Body::KeyRotated(_) | Body::GatewayEnrolled(_) | Body::GatewayRevoked(_) => {
                 Access::of(&self.state, |key| self.shared.signing_key(key)).map(Arc::new)
             }
-            Body::Recovered(_) | Body::TenantCreated(_) | Body::Plain => None,
+            Body::Recovered(_) | Body::MapRoot(_) | Body::TenantCreated(_) | Body::Plain => None,
         }
     }
 

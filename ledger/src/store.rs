@@ -22,6 +22,7 @@ pub(crate) struct Store {
     pub(crate) ids: Keyspace,
     pub(crate) heads: Keyspace,
     pub(crate) tree: Keyspace,
+    pub(crate) map: Keyspace,
     pub(crate) disclosures: Keyspace,
     pub(crate) guards: Keyspace,
     pub(crate) meta: Keyspace,
@@ -69,6 +70,7 @@ impl Store {
             ids: keyspace("ids", 16 * MIB)?,
             heads: keyspace("heads", 16 * MIB)?,
             tree: keyspace("tree", 4 * MIB)?,
+            map: keyspace("map", 32 * MIB)?,
             disclosures: keyspace("disclosures", 8 * MIB)?,
             guards: keyspace("guards", 8 * MIB)?,
             meta: keyspace("meta", 4 * MIB)?,
@@ -83,6 +85,12 @@ impl Store {
 
     /// A batch that is durable only after [`Store::flush`]: for a store that nobody relies on yet.
     pub(crate) fn bulk_batch(&self) -> OwnedWriteBatch {
+        self.db.batch()
+    }
+
+    /// A batch that a later [`Store::batch`] makes durable: there is one journal, so what comes later in it is durable
+    /// only together with what comes before.
+    pub(crate) fn lazy_batch(&self) -> OwnedWriteBatch {
         self.db.batch()
     }
 
@@ -156,17 +164,52 @@ impl View {
         Ok(self.snapshot.get(&self.store.meta, name)?.map(|value| value.to_vec()))
     }
 
+    /// All timelines' frontiers are those of this state of the log.
+    pub(crate) fn head(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.snapshot.get(&self.store.heads, key)?.map(|value| value.to_vec()))
+    }
+
+    /// Blocks from the one that begins at `first`, in order.
+    pub(crate) fn log_from(&self, first: u64) -> impl Iterator<Item = Pair> + use<> {
+        self.snapshot.range(&self.store.log, first.to_be_bytes()..).map(pair)
+    }
+
+    /// First offset of the block that holds `offset`, or of the last one before it.
+    pub(crate) fn block_start(&self, offset: u64) -> Result<Option<u64>, Error> {
+        let last = self
+            .snapshot
+            .range(&self.store.log, ..=offset.to_be_bytes())
+            .next_back();
+        last.map(|guard| block_key(&guard.key()?)).transpose()
+    }
+
+    /// An entry of `map`.
+    pub(crate) fn map(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.snapshot.get(&self.store.map, key)?.map(|value| value.to_vec()))
+    }
+
+    /// The entries of `map` whose keys begin with some bytes, in order.
+    pub(crate) fn map_prefix(&self, prefix: &[u8]) -> impl DoubleEndedIterator<Item = Pair> + use<> {
+        self.snapshot.prefix(&self.store.map, prefix).map(pair)
+    }
+
+    /// The entries of `map` with these keys, in order.
+    pub(crate) fn map_range(&self, from: &[u8], to: &[u8]) -> impl DoubleEndedIterator<Item = Pair> + use<> {
+        self.snapshot.range(&self.store.map, from..=to).map(pair)
+    }
+
     fn pairs(&self, keyspace: &Keyspace) -> impl Iterator<Item = Pair> + use<> {
-        let pair = |guard: fjall::Guard| {
-            let (key, value) = guard.into_inner()?;
-            Ok((key.to_vec(), value.to_vec()))
-        };
         self.snapshot.iter(keyspace).map(pair)
     }
 }
 
+fn pair(guard: fjall::Guard) -> Pair {
+    let (key, value) = guard.into_inner()?;
+    Ok((key.to_vec(), value.to_vec()))
+}
+
 /// Key and value of an entry.
-type Pair = Result<(Vec<u8>, Vec<u8>), Error>;
+pub(crate) type Pair = Result<(Vec<u8>, Vec<u8>), Error>;
 
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {

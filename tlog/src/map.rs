@@ -95,6 +95,13 @@ impl MapKey {
     }
 }
 
+impl From<[u8; 32]> for MapKey {
+    /// A key that was made and stored before.
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl MapLeaf {
     /// The leaf's node.
     #[must_use]

@@ -30,7 +30,7 @@ impl State {
         json!({
             "rotations": self.rotations, "gateways": self.gateways.iter().map(gateway).collect::<Value>(),
             "evolve_version": EVOLVE_VERSION, "log": self.log.as_str(), "size": self.size,
-            "last_ts": self.last_ts.map(Timestamp::micros), "keys": keys,
+            "last_ts": self.last_ts.map(Timestamp::micros), "keys": keys, "map_size": self.map_size,
             "chains": self.chains.iter().map(chain).collect::<Value>(),
         })
     }
@@ -73,6 +73,7 @@ fn read(snapshot: &Value) -> Option<State> {
         keys: optional(snapshot.get("keys")?, keys)?,
         rotations: serde_json::from_value::<Vec<KeyRotated>>(snapshot.get("rotations")?.clone()).ok()?,
         gateways: gateways(snapshot.get("gateways")?)?,
+        map_size: snapshot.get("map_size")?.as_u64()?,
         chains: snapshot
             .get("chains")?
             .as_array()?
@@ -85,7 +86,7 @@ fn read(snapshot: &Value) -> Option<State> {
         .chains
         .values()
         .try_fold(0_u64, |sum, chain| sum.checked_add(chain.length()));
-    (chained == Some(state.size)).then_some(state)
+    (chained == Some(state.size) && state.map_size <= state.size).then_some(state)
 }
 
 fn gateways(list: &Value) -> Option<Gateways> {

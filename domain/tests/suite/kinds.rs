@@ -2,7 +2,7 @@
 
 use crate::samples::{payloads, public};
 use domain::payload::{
-    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, Outcome,
+    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, MapRoot, Outcome,
     ProjectionVerified, TenantCreated,
 };
 use domain::{Catalogue, KindSpec};
@@ -80,6 +80,7 @@ fn the_catalogue_lists_these_kinds() {
         ("gateway.revoked", 1, Space::System, true, evidence.clone()),
         ("key.rotated", 1, Space::System, true, evidence.clone()),
         ("ledger.genesis", 1, Space::System, true, evidence.clone()),
+        ("ledger.map_root", 1, Space::System, true, evidence.clone()),
         ("ledger.recovered", 1, Space::System, true, evidence.clone()),
         ("projection.verified", 1, Space::System, true, evidence.clone()),
         ("tenant.created", 1, Space::System, true, evidence),
@@ -124,6 +125,7 @@ fn a_whole_payload_passes_and_reads_as_its_type() {
             "ledger.recovered" => {
                 serde_json::to_value(serde_json::from_value::<LedgerRecovered>(payload.clone()).unwrap())
             }
+            "ledger.map_root" => serde_json::to_value(serde_json::from_value::<MapRoot>(payload.clone()).unwrap()),
             "tenant.created" => serde_json::to_value(serde_json::from_value::<TenantCreated>(payload.clone()).unwrap()),
             "gateway.enrolled" => {
                 serde_json::to_value(serde_json::from_value::<GatewayEnrolled>(payload.clone()).unwrap())

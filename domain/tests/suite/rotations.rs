@@ -2,7 +2,7 @@
 
 use crate::samples::{CHECKPOINT, RECORD, ROOT, created, genesis, log, public, rotated, tenant};
 use domain::payload::key_rotated::KeyRole;
-use domain::payload::{Genesis, KeyRotated, LedgerRecovered};
+use domain::payload::{Genesis, KeyRotated, LedgerRecovered, MapRoot};
 use domain::state::{Authority, Body, Fact};
 use domain::{Command, Denial, State};
 use record::{Hash, Origin, Tenant, Timestamp};
@@ -311,6 +311,38 @@ fn a_recovery_stands_right_behind_what_was_recovered() {
 }
 
 #[test]
+fn a_map_root_covers_records_before_it_and_no_less_than_the_last_one() {
+    let (mut state, ledger) = (begun(), Tenant::ledger());
+    let root = |size| {
+        Body::MapRoot(MapRoot {
+            size,
+            root: "0".repeat(64),
+        })
+    };
+    let size = state.size();
+    assert_eq!(decide(&state, &ledger, &root(size)), Ok(()));
+    assert_eq!(decide(&state, &ledger, &root(0)), Ok(()));
+    assert_eq!(decide(&state, &ledger, &root(size + 1)), Err(Denial::MapRootMisplaced));
+    assert_eq!(
+        decide(&state, &tenant("acme"), &root(size)),
+        Err(Denial::MapRootMisplaced)
+    );
+    evolve(&mut state, &ledger, &root(size));
+    assert_eq!(state.map_size(), size);
+    assert_eq!(
+        State::from_snapshot(&state.to_snapshot()).map(|state| state.map_size()),
+        Ok(size)
+    );
+    assert_eq!(decide(&state, &ledger, &root(size - 1)), Err(Denial::MapRootMisplaced));
+    assert_eq!(decide(&state, &ledger, &root(size)), Ok(()));
+    // What decide refuses changes nothing where it is met all the same.
+    evolve(&mut state, &ledger, &root(size - 1));
+    evolve(&mut state, &ledger, &root(state.size() + 1));
+    evolve(&mut state, &tenant("acme"), &root(size + 1));
+    assert_eq!(state.map_size(), size);
+}
+
+#[test]
 fn denials_have_codes_of_their_own() {
     let all = [
         Denial::GenesisMisplaced,
@@ -319,6 +351,7 @@ fn denials_have_codes_of_their_own() {
         Denial::SystemSpaceProtected,
         Denial::RotationMisplaced,
         Denial::RecoveryMisplaced,
+        Denial::MapRootMisplaced,
         Denial::RotationStale,
         Denial::RotationUnproven,
     ];

@@ -90,6 +90,7 @@ pub fn payloads() -> Vec<(&'static str, Value)> {
             serde_json::to_value(rotated(KeyRole::Record, RECORD, 4, 4, ROOT)).unwrap(),
         ),
         ("ledger.recovered", json!({"from": 3, "to": 7, "disclosures_lost": 2})),
+        ("ledger.map_root", json!({"size": 3, "root": hash.clone()})),
         ("tenant.created", serde_json::to_value(created("acme")).unwrap()),
         (
             "gateway.enrolled",

@@ -101,6 +101,7 @@ pub(crate) const TABLE: &[Entry] = &[
     row(409, "GATEWAY_KEY_REFUSED", "The gateway's key is refused", "Make a new key: a key has one name and one purpose."),
     row(409, "ROTATION_MISPLACED", "A key rotation belongs to the ledger's own tenant", "Rotate keys with sigil key."),
     row(409, "RECOVERY_MISPLACED", "A recovery belongs to the ledger's own tenant, behind what was recovered", "Recover a log with sigil restore."),
+    row(409, "MAP_ROOT_MISPLACED", "A map root belongs to the ledger's own tenant, behind what it covers", "Leave it out: the ledger writes map roots itself."),
     row(409, "ROTATION_STALE", "The rotation replaces a key that is not current", "Start the rotation from the current key."),
     row(409, "LOG_CLOSED", "The log is closed for good", "Write to the log that continues it; this one is read only."),
     row(413, "PAYLOAD_TOO_LARGE", "The body is too large", "Split it: the detail names the limit."),

@@ -51,6 +51,7 @@ impl Builder {
                 log: keyring.log.clone(),
                 index: keyring.index(),
                 catalogue: Catalogue::builtin(),
+                maps: false,
             },
             scopes,
             cipher,

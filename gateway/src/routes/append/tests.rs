@@ -314,6 +314,7 @@ async fn what_the_ledger_fails_with_is_a_problem() {
         (domain::Denial::TenantExists.into(), "ALREADY_EXISTS", 409),
         (domain::Denial::RotationMisplaced.into(), "ROTATION_MISPLACED", 409),
         (domain::Denial::RecoveryMisplaced.into(), "RECOVERY_MISPLACED", 409),
+        (domain::Denial::MapRootMisplaced.into(), "MAP_ROOT_MISPLACED", 409),
         (E::Closed, "LOG_CLOSED", 409),
         (
             E::OwnIdRequired {

@@ -1,0 +1,7 @@
+//! Checkpoints: from a state of the log that may be signed to what everybody sees.
+
+mod candidate;
+mod config;
+
+pub(crate) use candidate::Candidate;
+pub use config::CheckpointConfig;

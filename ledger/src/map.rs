@@ -1,0 +1,28 @@
+//! The authenticated map from timelines to their heads, kept beside the log: what makes "nothing was left out" provable.
+//!
+//! A worker of its own keeps it, off the way of an append: the committer only hands over what it has at hand. Everything
+//! here follows from the log, so it can be lost and is made again; `ledger.map_root` in the log names its roots.
+//!
+//! `page` and `trie` are the map as such, `fragment` the trees of the timelines, `place` and `version` where they lie in the
+//! keyspace `map`, `reader` what proves. Two levels: a map per tenant, and one over all tenants.
+
+mod delta;
+mod fragment;
+mod page;
+mod pages;
+mod place;
+mod reader;
+mod trie;
+mod version;
+
+pub(crate) use delta::Growth;
+pub(crate) use reader::{Maps, Proven};
+
+/// What the map's worker is told.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A group commit is published.
+    Grown(Box<delta::Delta>),
+    /// The log is about to be closed in order.
+    Close,
+}
