@@ -2,9 +2,9 @@
 //!
 //! # What the batch proves
 //!
-//! For signatures (R, s) of a hash under key A, `ed25519_dalek::verify_batch` (3.0) checks one equation without
-//! cofactor: `sum z (R + h A - s B) = 0`, with h = SHA-512(R, A, message) and 128-bit z drawn from a transcript of every
-//! h and every s. It refuses s at or above the group order and an R that is no point. `verify_strict` checks
+//! For signatures (R, s) of a hash under key A, a batch ([`batch`]) checks one equation without cofactor:
+//! `sum z (R + h A - s B) = 0`, with h = SHA-512(R, A, message) and 128-bit z drawn from a transcript of every h and
+//! every s. It refuses s at or above the group order and an R that is no point. `verify_strict` checks
 //! `R = s B - h A` by comparing encodings, one by one, and refuses a small-order R or A. The batch alone would accept
 //! more in three ways, of which two are closed here:
 //!
@@ -22,7 +22,9 @@
 //! Apart from that, a false equation passes with probability 2^-128 per transcript tried. A failing batch is redone by
 //! `verify_strict`, record by record, so a refusal is always strict and names its records.
 
-use ed25519_dalek::{Signature, VerifyingKey, verify_batch};
+mod batch;
+
+use ed25519_dalek::VerifyingKey;
 use rayon::prelude::*;
 use record::{Hash, PublicKey, key};
 
@@ -99,14 +101,16 @@ fn batch_holds(chunk: &[Claim]) -> bool {
     if !chunk.iter().all(|claim| claim.key.full_order && is_plain(&claim.sig)) {
         return false;
     }
-    let texts: Vec<[u8; 48]> = chunk
-        .iter()
-        .map(|claim| record::draft::signed_message(&claim.hash))
-        .collect();
-    let messages: Vec<&[u8]> = texts.iter().map(<[u8; 48]>::as_slice).collect();
-    let signatures: Vec<Signature> = chunk.iter().map(|claim| Signature::from_bytes(&claim.sig)).collect();
-    let keys: Vec<VerifyingKey> = chunk.iter().map(|claim| *claim.key.key.as_dalek()).collect();
-    verify_batch(&messages, &signatures, &keys).is_ok()
+    // Keys change at rotations only.
+    let mut runs = chunk.chunk_by(|one, next| one.key.as_bytes() == next.key.as_bytes());
+    runs.all(|run| {
+        let signed = |claim: &'_ Claim| record::draft::signed_message(&claim.hash);
+        let Some(first) = run.first() else { return true };
+        batch::holds(
+            first.key.key.as_dalek(),
+            run.iter().map(|claim| (signed(claim), &claim.sig)),
+        )
+    })
 }
 
 /// Whether the point generates nothing but the prime-order group: no small order, no torsion component.

@@ -1,7 +1,8 @@
 //! Batches against strict checks: what a batch may accept, and who could make it.
 
 use super::*;
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, verify_batch};
+use proptest::prelude::*;
 
 fn claims(count: u64) -> Vec<Claim> {
     let signer = SigningKey::from_bytes(&[7; 32]);
@@ -23,6 +24,67 @@ fn honest_signatures_hold_in_batches_and_one_by_one() {
     );
     assert!(refused(&claims, false).is_empty());
     assert!(refused(&claims[..5], true).is_empty());
+}
+
+/// What the library's own batch says.
+fn library_holds(claims: &[Claim]) -> bool {
+    let texts: Vec<[u8; 48]> = claims
+        .iter()
+        .map(|claim| record::draft::signed_message(&claim.hash))
+        .collect();
+    let messages: Vec<&[u8]> = texts.iter().map(<[u8; 48]>::as_slice).collect();
+    let signatures: Vec<Signature> = claims.iter().map(|claim| Signature::from_bytes(&claim.sig)).collect();
+    let keys: Vec<VerifyingKey> = claims.iter().map(|claim| *claim.key.key.as_dalek()).collect();
+    verify_batch(&messages, &signatures, &keys).is_ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_batch_of_one_key_agrees_with_the_library(
+        count in 1_u64..40,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..96, any::<u8>()), 0..3),
+    ) {
+        let mut claims = claims(count);
+        for (at, byte, mask) in changes {
+            let claim = at.get_mut(&mut claims);
+            match claim.sig.get_mut(byte) {
+                Some(byte) => *byte ^= mask,
+                None => claim.hash = Hash::of(&[mask]),
+            }
+        }
+        // What never enters a batch is not asked here.
+        prop_assume!(claims.iter().all(|claim| is_plain(&claim.sig)));
+        prop_assert_eq!(batch_holds(&claims), library_holds(&claims));
+    }
+}
+
+#[test]
+fn a_batch_across_a_rotation_holds_and_mixed_up_keys_do_not() {
+    let other = SigningKey::from_bytes(&[8; 32]);
+    let mut both = claims(20);
+    for claim in both.iter_mut().skip(9) {
+        claim.key = LogKey::new(other.verifying_key().into());
+        claim.sig = other.sign(&record::draft::signed_message(&claim.hash)).to_bytes();
+    }
+    assert!(batch_holds(&both));
+    both[3].key = both[12].key;
+    assert!(!batch_holds(&both));
+}
+
+#[test]
+fn an_s_above_the_group_order_is_refused() {
+    let mut claims = claims(3);
+    let order = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+    let order: [u8; 32] = hex(order);
+    let mut carry = 0;
+    for (byte, add) in claims[1].sig[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        (*byte, carry) = (sum as u8, sum >> 8);
+    }
+    assert!(!batch_holds(&claims));
+    assert_eq!(refused(&claims, false), [1]);
 }
 
 #[test]
