@@ -27,7 +27,7 @@ pub struct State {
     size: u64,
     last_ts: Option<Timestamp>,
     keys: Option<Keys>,
-    rotations: Vec<KeyRotated>,
+    rotations: Vec<(u64, KeyRotated)>,
     gateways: Gateways,
     map_size: u64,
     chains: std::collections::BTreeMap<Tenant, Chain>,
@@ -284,7 +284,7 @@ impl State {
                     .and_then(|keys| keys.check_rotation(&self.log, rotated).ok());
                 if let Some(next) = next {
                     self.keys = Some(next);
-                    self.rotations.push(rotated.clone());
+                    self.rotations.push((self.size - 1, rotated.clone()));
                 }
             }
             Body::GatewayEnrolled(enrolled) => {
@@ -326,9 +326,9 @@ impl State {
         self.keys.as_ref()
     }
 
-    /// Every rotation so far, in order: what leads from the keys of genesis to those in force.
+    /// Every rotation so far with its offset, in order: what leads from the keys of genesis to those in force.
     #[must_use]
-    pub fn rotations(&self) -> &[KeyRotated] {
+    pub fn rotations(&self) -> &[(u64, KeyRotated)] {
         &self.rotations
     }
 

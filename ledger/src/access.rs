@@ -3,6 +3,7 @@
 
 use domain::State;
 use domain::payload::KeyRotated;
+use domain::payload::key_rotated::KeyRole;
 use domain::state::Gateways;
 use ed25519_dalek::SigningKey;
 use record::PublicKey;
@@ -13,6 +14,8 @@ pub(crate) struct Access {
     pub(crate) gateways: Gateways,
     /// What leads from the keys of genesis to those in force.
     pub(crate) rotations: Vec<KeyRotated>,
+    /// The keys that sign checkpoints, one after another, each with the smallest size that it signs; genesis' key first.
+    pub(crate) checkpoint_keys: Vec<(u64, PublicKey)>,
     /// The record key in force; `None` when this ledger does not hold it.
     pub(crate) key: Option<SigningKey>,
 }
@@ -23,8 +26,26 @@ impl Access {
         let keys = state.keys()?;
         Some(Self {
             gateways: state.gateways().clone(),
-            rotations: state.rotations().to_vec(),
+            rotations: state.rotations().iter().map(|(_, rotated)| rotated.clone()).collect(),
+            checkpoint_keys: checkpoint_keys(state)?,
             key: held(&keys.record),
         })
     }
+}
+
+/// The checkpoint keys that the rotations lead through. A rotation at offset k is covered from size k + 1 on.
+fn checkpoint_keys(state: &State) -> Option<Vec<(u64, PublicKey)>> {
+    let rotated = state
+        .rotations()
+        .iter()
+        .filter(|(_, rotated)| rotated.role == KeyRole::Checkpoint);
+    let rotated: Vec<_> = rotated.collect();
+    let first = match rotated.first() {
+        Some((_, first)) => PublicKey::from_base64(&first.old)?,
+        None => state.keys()?.checkpoint,
+    };
+    let later = rotated
+        .into_iter()
+        .map(|(offset, rotated)| Some((offset + 1, PublicKey::from_base64(&rotated.new)?)));
+    std::iter::once(Some((0, first))).chain(later).collect()
 }

@@ -5,6 +5,7 @@
 
 use crate::access::Access;
 use crate::blocks::Blocks;
+use crate::checkpoint::{self, Announced, Checkpoints};
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::committer::Committer;
@@ -14,6 +15,7 @@ use crate::index::Key;
 use crate::keyring::Keyring;
 use crate::prepare::{Prepared, Preparer};
 use crate::probe::Probe;
+use crate::proofs::Tiles;
 use crate::recent::Recent;
 use crate::recovery::{Decoder, Recovered, recover};
 use crate::scopes::Scopes;
@@ -115,6 +117,10 @@ pub(crate) struct Shared {
     pub(crate) standing: Standing,
     pub(crate) recent: Recent,
     blocks: Blocks,
+    pub(crate) tiles: Tiles,
+    pub(crate) checkpoints: Checkpoints,
+    /// Records that the log's stream has acknowledged; `None` where no stream is configured.
+    pub(crate) published: watch::Sender<Option<u64>>,
     pub(crate) probe: Probe,
     ciphers: Vec<Cipher>,
     data_key_uses: AtomicU64,
@@ -142,6 +148,8 @@ pub(crate) struct Opening {
     pub(crate) preparer: Arc<Preparer>,
     pub(crate) keyring: Keyring,
     pub(crate) committed: watch::Sender<u64>,
+    pub(crate) published: watch::Sender<Option<u64>>,
+    pub(crate) announced: Announced,
     pub(crate) probe: Probe,
 }
 
@@ -154,6 +162,8 @@ impl Engine {
             preparer,
             mut keyring,
             committed,
+            published: stream,
+            announced,
             probe,
         } = opening;
         let Recovered {
@@ -188,6 +198,9 @@ impl Engine {
             standing: Standing::read(&store)?,
             recent: Recent::default(),
             blocks: Blocks::default(),
+            tiles: Tiles::default(),
+            checkpoints: Checkpoints::new(announced),
+            published: stream,
             data_key_uses: AtomicU64::new(uses),
             keyring: Mutex::new(keyring),
             scopes: Mutex::new(scopes),
@@ -203,6 +216,7 @@ impl Engine {
             ciphers,
             committed,
         });
+        store::guarded(|| checkpoint::hold_against_signed(&shared))?;
         let sequencer = Sequencer::new(Arc::clone(&shared), state, &*shared.clock);
         let committer = Committer {
             shared: Arc::clone(&shared),

@@ -6,10 +6,11 @@
 mod command;
 #[cfg(test)]
 mod faults;
+mod prove;
 mod read;
 mod revive;
 
-use crate::checkpoint::CheckpointConfig;
+use crate::checkpoint::{Announced, CheckpointConfig};
 use crate::clock::{Clock, SystemClock};
 use crate::compare::{self, Verdict};
 use crate::engine::{Engine, Opening, Outcome, Request};
@@ -22,6 +23,7 @@ use crate::{Error, KeySource, disclosure, recovery};
 pub(crate) use command::{Asked, Turn, Turns};
 use domain::Catalogue;
 use domain::state::Authority;
+use ledger_client::proof::{Answer, Question};
 use ledger_client::{Append, Committed, Head, LedgerClient, Pending, Receipt, Report};
 use record::{Draft, NewRecord, Opening as Disclosure, Place, Record, RecordId, Tenant};
 use revive::Slot;
@@ -67,7 +69,7 @@ pub struct Config {
     /// Bytes of entries that a keyspace of the store keeps in memory before it writes a table; a log keeps what it was
     /// created with. Default: 4 to 32 MiB, by keyspace.
     pub memtable_bytes: Option<u64>,
-    /// How checkpoints are made; `None`, the default, makes none and keeps no map.
+    /// How checkpoints are made. Default: not at all, so that nothing can be proven and no map is kept.
     pub checkpoints: Option<CheckpointConfig>,
 }
 
@@ -125,6 +127,7 @@ pub(crate) struct Inner {
     committed: watch::Sender<u64>,
     /// Records that the log's stream has acknowledged; `None` where no stream is configured.
     pub(crate) published: watch::Sender<Option<u64>>,
+    pub(crate) announced: Announced,
     slot: RwLock<Slot>,
     reviving: Mutex<()>,
     /// When the disk was last found unfit for writing, and why.
@@ -177,12 +180,15 @@ impl Handle {
             maps: config.checkpoints.is_some(),
         });
         let (committed, _) = watch::channel(0);
+        let (published, announced) = (watch::channel(None).0, Announced::nothing());
         let opening = Opening {
             config: config.clone(),
             clock: Arc::clone(&clock),
             preparer: Arc::clone(&preparer),
             keyring,
             committed: committed.clone(),
+            published: published.clone(),
+            announced: announced.clone(),
             probe: probe.clone(),
         };
         let engine = Arc::new(Engine::open(opening)?);
@@ -194,7 +200,8 @@ impl Handle {
             preparer,
             queue,
             committed,
-            published: watch::channel(None).0,
+            published,
+            announced,
             slot,
             reviving,
             refused: std::sync::Mutex::new(None),
@@ -488,6 +495,10 @@ impl LedgerClient for Handle {
 
     fn open_sealed(&self, tenant: Tenant, id: RecordId) -> Pending<'_, Option<Vec<Disclosure>>> {
         Box::pin(self.open_record(tenant, id))
+    }
+
+    fn prove(&self, question: Question) -> Pending<'_, Answer> {
+        Box::pin(self.answer(question))
     }
 
     fn committed(&self) -> watch::Receiver<u64> {

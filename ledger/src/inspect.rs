@@ -4,6 +4,7 @@
 //! the directory holds can be read through here; whether it is right is the verifier's to say.
 
 use crate::block::StoredRecord;
+use crate::checkpoint::kept;
 use crate::cipher::Cipher;
 use crate::disclosure::{self, Found};
 use crate::engine::Tip;
@@ -16,6 +17,7 @@ use crate::scopes::Scopes;
 use crate::store::{Store, block_key, guarded, name};
 use crate::{Error, framing, head, journal, manifest};
 use domain::Catalogue;
+use ledger_client::proof::SignedCheckpoint;
 use record::{Hash, Origin, Record, RecordId, Tenant};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -163,6 +165,14 @@ impl Inspection {
             head: (self.head.size, self.head.hash),
             tip: self.tip.map(|tip| (tip.size, tip.hash, tip.root)),
         }
+    }
+
+    /// Every checkpoint that the log keeps, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn checkpoints(&self) -> Result<Vec<SignedCheckpoint>, Error> {
+        guarded(|| kept::page(&self.store, None, usize::MAX))
     }
 
     /// Whether the log was closed for good, so that another one may continue it.

@@ -45,6 +45,7 @@ mod manifest;
 mod map;
 mod prepare;
 mod probe;
+mod proofs;
 mod recent;
 mod recovery;
 pub mod restore;

@@ -1,8 +1,8 @@
-//! Named steps of a commit at which tests make I/O fail. In a product build every step succeeds at no cost.
+//! Named steps of a commit and of a checkpoint at which tests make I/O fail. In a product build every step succeeds at no cost.
 
 use std::sync::Arc;
 
-/// A step of a commit, in order. `After...` fails a step that was applied.
+/// A step of a commit or of a checkpoint, in order. `After...` fails a step that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// New scope keys are about to be synced.
@@ -13,6 +13,10 @@ pub(crate) enum Step {
     AfterCommit,
     /// HEAD is about to be updated.
     Head,
+    /// A signed checkpoint is about to be written.
+    Checkpoint,
+    /// The checkpoint is durable, nobody knows yet.
+    AfterCheckpoint,
 }
 
 type Fail = dyn Fn(Step) -> Option<std::io::Error> + Send + Sync;

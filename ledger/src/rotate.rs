@@ -1,6 +1,7 @@
 //! Key rotation: a new signing key is durable in the keyring before the record that puts it in force.
 
 use crate::Error;
+use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::init::own_record;
 use crate::recovery;
@@ -40,11 +41,34 @@ impl Handle {
     /// # Errors
     /// [`ledger_client::Error::Denied`] when `root` is not the log's root key; whatever an append may fail with.
     pub async fn rotate_record_key(&self, root: &SigningKey) -> Result<Receipt, ledger_client::Error> {
+        let engine = self.engine_for_rotation().await?;
+        let old = self.current_record_key().await?;
+        self.rotate(&engine, KeyRole::Record, &old, root).await
+    }
+
+    /// Replaces the key that signs checkpoints, from the first one on that covers the rotation, with the consent of the
+    /// root key. That one is signed by the old key too.
+    ///
+    /// # Errors
+    /// As [`Handle::rotate_record_key`].
+    pub async fn rotate_checkpoint_key(&self, root: &SigningKey) -> Result<Receipt, ledger_client::Error> {
+        let engine = self.engine_for_rotation().await?;
+        let access = engine.shared.access();
+        let newest = access.as_ref().and_then(|access| access.checkpoint_keys.last());
+        let (_, old) = newest.copied().ok_or(domain::Denial::GenesisMisplaced)?;
+        self.rotate(&engine, KeyRole::Checkpoint, &old, root).await
+    }
+
+    async fn rotate(
+        &self,
+        engine: &Engine,
+        role: KeyRole,
+        old: &PublicKey,
+        root: &SigningKey,
+    ) -> Result<Receipt, ledger_client::Error> {
         let unavailable = |error: Error| ledger_client::Error::Unavailable {
             reason: error.to_string(),
         };
-        let engine = self.engine_for_rotation().await?;
-        let old = self.current_record_key().await?;
         let new = {
             let mut keyring = engine.shared.keyring();
             let key = keyring.secrets.add_signing_key().map_err(unavailable)?;
@@ -54,12 +78,12 @@ impl Handle {
         let public = PublicKey::from(new.verifying_key());
         let rotation = Rotation {
             log: self.origin(),
-            role: Role::Record,
-            old: &old,
+            role: Role::from(role),
+            old,
             new: &public,
         };
         let rotated = KeyRotated {
-            role: KeyRole::Record,
+            role,
             old: old.to_base64(),
             new: public.to_base64(),
             pop: encode_base64(&rotation.sign(&new)),

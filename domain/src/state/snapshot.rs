@@ -71,7 +71,7 @@ fn read(snapshot: &Value) -> Option<State> {
         size: snapshot.get("size")?.as_u64()?,
         last_ts: optional(snapshot.get("last_ts")?, |ts| Timestamp::from_micros(ts.as_i64()?))?,
         keys: optional(snapshot.get("keys")?, keys)?,
-        rotations: serde_json::from_value::<Vec<KeyRotated>>(snapshot.get("rotations")?.clone()).ok()?,
+        rotations: serde_json::from_value::<Vec<(u64, KeyRotated)>>(snapshot.get("rotations")?.clone()).ok()?,
         gateways: gateways(snapshot.get("gateways")?)?,
         map_size: snapshot.get("map_size")?.as_u64()?,
         chains: snapshot

@@ -9,6 +9,13 @@ use serde_json::value::RawValue;
 /// Base64 (standard, padded) of a node's 32 bytes.
 pub type NodeText = String;
 
+/// How long an answer about a checkpoint is held back at most, in milliseconds, whatever is asked for.
+pub const LONGEST_WAIT_MS: u64 = 30_000;
+/// Checkpoints on one page at most.
+pub const PAGE_CHECKPOINTS: u16 = 500;
+/// Level of a tile at most (C2SP tlog-tiles).
+const LAST_LEVEL: u8 = 63;
+
 /// A question about the log's tree, its checkpoints, or one timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
@@ -82,6 +89,36 @@ pub enum Question {
         /// The stretch that is asked about; without it only the head, or the absence, is proven.
         stretch: Option<Stretch>,
     },
+}
+
+impl Question {
+    /// Whether it can be asked at all: its members are within their bounds and agree with each other. What the log says to
+    /// it is another matter.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Self::Checkpoint { .. } | Self::Inclusion { .. } => true,
+            Self::Checkpoints { limit, .. } => (1..=PAGE_CHECKPOINTS).contains(limit),
+            Self::Consistency { from, to } => from <= to,
+            Self::Range { from, until, .. } => from < until,
+            Self::Tile { level, width, .. } => *level <= LAST_LEVEL && *width != Some(0),
+            Self::Entries { width, .. } => *width != Some(0),
+            Self::Timeline {
+                tenant,
+                label,
+                target,
+                stretch,
+                ..
+            } => {
+                // A label without timelines would be "proven" absent whatever the log holds.
+                let named = record::link::TIMELINE_LABELS.contains(&label.as_str()) && !target.is_empty();
+                let whole = label.is_empty() && target.is_empty();
+                record::Tenant::parse(tenant).is_some()
+                    && (named || whole)
+                    && stretch.is_none_or(|stretch| stretch.first <= stretch.last)
+            }
+        }
+    }
 }
 
 /// A stretch of a timeline, named by the offsets of its first and last record.

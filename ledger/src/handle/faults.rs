@@ -51,6 +51,7 @@ const fn told(step: Step, load: Load) -> Told {
         (Step::Scopes, Load::Single | Load::Many) => Told::Stored,
         (Step::Scopes, Load::Sealed) | (Step::Commit, _) => Told::Nothing,
         (Step::AfterCommit | Step::Head, _) => Told::Unknown,
+        (Step::Checkpoint | Step::AfterCheckpoint, _) => Told::Stored,
     }
 }
 

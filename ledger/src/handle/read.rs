@@ -70,7 +70,7 @@ impl Handle {
     }
 
     /// Runs store reads on a thread that may block.
-    pub(super) async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ledger_client::Error> {

@@ -114,6 +114,8 @@ impl Inner {
             preparer: Arc::clone(&self.preparer),
             keyring,
             committed: self.committed.clone(),
+            published: self.published.clone(),
+            announced: self.announced.clone(),
             probe: self.probe.clone(),
         })
     }

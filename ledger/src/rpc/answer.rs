@@ -3,6 +3,7 @@
 use super::service::Shared;
 use crate::guards::once_key;
 use crate::handle::{Asked, Turn};
+use ledger_client::proof::{Answer, Question};
 use ledger_client::wire::{Command, Verb, body};
 use ledger_client::{Append, Error, LedgerClient as _, Receipt, Refusal};
 use record::Fault;
@@ -45,6 +46,11 @@ impl Shared {
                 let (above, for_ms) =
                     body::read_numbers(&command.body, "above", "for_ms").map_err(Error::CommandRefused)?;
                 Ok(body::size(self.wait(above, for_ms.min(WAIT_MS)).await))
+            }
+            Verb::Prove => {
+                let question = body::read_question(command.body).map_err(Error::CommandRefused)?;
+                let unwritable = |error: serde_json::Error| Error::Corrupt(error.to_string());
+                body::answer(&self.prove(question).await?).map_err(unwritable)
             }
             Verb::Keys => self.keys().await,
         }
@@ -95,6 +101,20 @@ impl Shared {
             _ended = ending.wait_for(|ending| *ending) => {}
         }
         *self.handle.committed().borrow()
+    }
+
+    /// Answers a question; one that is waited for is answered as things are when the service ends.
+    async fn prove(&self, question: Question) -> Result<Answer, Error> {
+        let mut ending = self.ending.subscribe();
+        let mut at_once = question.clone();
+        if let Question::Checkpoint { wait_ms, .. } = &mut at_once {
+            *wait_ms = 0;
+        }
+        tokio::select! {
+            answer = self.handle.prove(question) => return answer,
+            _ended = ending.wait_for(|ending| *ending) => {}
+        }
+        self.handle.prove(at_once).await
     }
 
     fn asked(&self, command: &Command, turn: Option<Turn>) -> Asked {

@@ -170,7 +170,8 @@ impl Service {
     async fn begin(&mut self, arrival: Arrival) {
         // Who asks for the keys needs them to read the answer `Overloaded`.
         let places = match arrival.verb {
-            Some(Verb::Wait | Verb::Keys) => &self.waiting,
+            // A question about the newest checkpoint is waited for; the others are short reads.
+            Some(Verb::Wait | Verb::Prove | Verb::Keys) => &self.waiting,
             _ => &self.working,
         };
         let size = u32::try_from(arrival.document.len().div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);

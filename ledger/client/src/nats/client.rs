@@ -5,6 +5,7 @@ use super::dispatch::Waiting;
 use super::follow::{advance, follow};
 use super::queue::{self, Item};
 use super::{Config, fresh_id, protect};
+use crate::proof::{Answer, LONGEST_WAIT_MS, Question};
 use crate::wire::{Verb, body};
 use crate::{Append, Committed, Error, Head, LedgerClient, Pending, Receipt, Refusal, Report, trace};
 use domain::Catalogue;
@@ -154,6 +155,28 @@ impl Inner {
         read(&answer).ok_or_else(|| Error::Corrupt(format!("the ledger's answer to `{verb}` cannot be read")))
     }
 
+    /// Asks a question; one that is waited for gets the time for it on top.
+    async fn prove(&self, question: Question) -> Result<Answer, Error> {
+        let unreadable = |what: &str| Error::Corrupt(format!("{what} `{}` cannot be read", Verb::Prove));
+        if !question.is_sound() {
+            return Err(Error::CommandRefused(Refusal::Malformed));
+        }
+        let wait_ms = match &question {
+            Question::Checkpoint { wait_ms, .. } => (*wait_ms).min(LONGEST_WAIT_MS),
+            _ => 0,
+        };
+        let body = body::question(&question).map_err(|_| unreadable("the question of"))?;
+        let (wire, timeout) = (&self.wire, Duration::from_millis(self.wire.config.timeout_ms + wait_ms));
+        let name = wire.config.key.name();
+        let sent = wire.send(Verb::Prove, name, &body, timeout, trace::current()).await;
+        let answer = match sent {
+            Ok(sent) => wire.answer(sent).await,
+            Err(failed) => Err(failed),
+        };
+        let answer = answer.map_err(Failed::of_read)?;
+        body::read_answer(&answer).ok_or_else(|| unreadable("the ledger's answer to"))
+    }
+
     async fn create_tenant(&self, tenant: Tenant, name: String) -> Result<Receipt, Error> {
         let id = fresh_id().map_err(|_| Error::Unavailable {
             reason: "the operating system gives no randomness".to_owned(),
@@ -258,6 +281,10 @@ impl LedgerClient for NatsClient {
             let question = body::one_record(&tenant, &id);
             self.0.read(Verb::Open, &question, body::read_openings).await
         })
+    }
+
+    fn prove(&self, question: Question) -> Pending<'_, Answer> {
+        Box::pin(self.0.prove(question))
     }
 
     fn committed(&self) -> watch::Receiver<u64> {

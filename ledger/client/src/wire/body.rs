@@ -7,6 +7,7 @@ pub use append::{Item, append, check, read_append, write_item};
 pub use receipts::{read_results, results};
 
 use super::new_record;
+use crate::proof::{Answer, Question};
 use crate::{Committed, Head, Refusal, Report};
 use domain::payload::KeyRotated;
 use record::canonical::{self, write_integer};
@@ -245,6 +246,51 @@ pub fn size(size: u64) -> Vec<u8> {
 #[must_use]
 pub fn read_size(body: &[u8]) -> Option<u64> {
     json::parse(body).ok()?.get("size")?.as_u64()
+}
+
+/// The largest number that JSON carries exactly. No log has so many records, so a larger one in a question means the same.
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// The body of a `prove` request: the question itself.
+///
+/// # Errors
+/// None of today's questions has one.
+pub fn question(question: &Question) -> Result<Vec<u8>, serde_json::Error> {
+    let mut question = serde_json::to_value(question)?;
+    bound_numbers(&mut question);
+    Ok(canonical::to_vec(&question))
+}
+
+fn bound_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.as_u64().is_some_and(|number| number > LARGEST) => *value = json!(LARGEST),
+        Value::Object(members) => members.values_mut().for_each(bound_numbers),
+        _ => {}
+    }
+}
+
+/// Reads the body of a `prove` request.
+///
+/// # Errors
+/// [`Refusal::Malformed`], also for a question of a newer build.
+pub fn read_question(body: Map<String, Value>) -> Result<Question, Refusal> {
+    let question: Option<Question> = serde_json::from_value(Value::Object(body)).ok();
+    question.filter(Question::is_sound).ok_or(Refusal::Malformed)
+}
+
+/// The reply to `prove`.
+///
+/// # Errors
+/// None of today's answers has one.
+pub fn answer(answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
+    // A record inside is canonical, and stays what it is byte for byte.
+    Ok(canonical::to_vec(&serde_json::to_value(answer)?))
+}
+
+/// Reads the reply to `prove`.
+#[must_use]
+pub fn read_answer(body: &[u8]) -> Option<Answer> {
+    serde_json::from_slice(body).ok()
 }
 
 /// The reply to `keys`.

@@ -23,13 +23,15 @@ pub enum Verb {
     Open,
     /// Answer when the log has grown, or after a while.
     Wait,
+    /// Answer a question about the log's signed trees; one about the newest checkpoint may be held back for a while.
+    Prove,
     /// Genesis and the key rotations: what leads from a pinned genesis to the key that signs replies. Anybody may ask.
     Keys,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Append,
         Self::Tenant,
         Self::Report,
@@ -38,6 +40,7 @@ impl Verb {
         Self::Find,
         Self::Open,
         Self::Wait,
+        Self::Prove,
         Self::Keys,
     ];
 
@@ -53,6 +56,7 @@ impl Verb {
             Self::Find => "find",
             Self::Open => "open",
             Self::Wait => "wait",
+            Self::Prove => "prove",
             Self::Keys => "keys",
         }
     }
@@ -70,7 +74,8 @@ impl Verb {
             (_, GatewayRole::Gateway) => true,
             // A projector reports what it verified; the words are closed and the ledger checks them.
             (Self::Report, GatewayRole::Reader) => true,
-            (Self::Head | Self::Read | Self::Find | Self::Wait | Self::Keys, GatewayRole::Reader) => true,
+            // Whoever may read every record learns no more from a proof about them.
+            (Self::Head | Self::Read | Self::Find | Self::Wait | Self::Prove | Self::Keys, GatewayRole::Reader) => true,
             (Self::Append | Self::Tenant | Self::Open, GatewayRole::Reader) => false,
         }
     }
