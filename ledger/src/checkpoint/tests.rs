@@ -82,13 +82,14 @@ async fn a_checkpoint_is_signed_kept_and_told() {
     grow(&handle, 3).await;
     let second = publish(&handle).expect("is signed");
     assert_eq!(second.size, 5);
-    let store = &handle.reader().expect("is open").store;
-    let page = |below, limit| kept::page(store, below, limit).expect("reads");
+    let store = handle.reader().expect("is open").store.clone();
+    let page = |below, limit| kept::page(&store, below, limit).expect("reads");
     assert_eq!(page(None, 10), [(*second).clone(), (*first).clone()]);
     assert_eq!(page(None, 1), [(*second).clone()]);
     assert_eq!(page(Some(5), 10), [(*first).clone()]);
-    assert_eq!(kept::at(store, 2).expect("reads"), Some((*first).clone()));
-    assert_eq!(kept::at(store, 3).expect("reads"), None);
+    assert_eq!(kept::at(&store, 2).expect("reads"), Some((*first).clone()));
+    assert_eq!(kept::at(&store, 3).expect("reads"), None);
+    drop(store);
     handle.close();
     drop(handle);
     let handle = log.open();
@@ -107,12 +108,8 @@ async fn another_tree_is_not_signed() {
     };
     publisher(&handle).offer(forged);
     assert_eq!(handle.checkpoints().borrow().as_ref().map(|told| told.size), Some(2));
-    let shared = handle.reader().expect("is open");
-    assert!(
-        shared
-            .poison()
-            .is_some_and(|reason| reason.contains("no checkpoint is signed"))
-    );
+    let poison = handle.reader().expect("is open").poison();
+    assert!(poison.is_some_and(|reason| reason.contains("no checkpoint is signed")));
     // Not even when the log is open anew: the candidate is still not its tree.
     append(&handle, event("again")).await;
     let beyond = Candidate {
