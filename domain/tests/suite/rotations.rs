@@ -337,7 +337,8 @@ fn a_map_root_covers_records_before_it_and_no_less_than_the_last_one() {
     assert_eq!(decide(&state, &ledger, &root(size)), Ok(()));
     // What decide refuses changes nothing where it is met all the same.
     evolve(&mut state, &ledger, &root(size - 1));
-    evolve(&mut state, &ledger, &root(state.size() + 1));
+    let beyond = root(state.size() + 1);
+    evolve(&mut state, &ledger, &beyond);
     evolve(&mut state, &tenant("acme"), &root(size + 1));
     assert_eq!(state.map_size(), size);
 }
