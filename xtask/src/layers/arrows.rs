@@ -9,7 +9,7 @@ use crate::workspace::{Dependency, Package, Purpose};
 const ALL: &[&str] = &["*"];
 
 /// The rooms of docs/ARCHITECTURE.md with the rooms that each may depend on.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("record", &[]),
     ("tlog", &[]),
     ("domain", &["record"]),
@@ -19,8 +19,12 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("projector", &["record", "domain", "tlog"]),
     ("projector-sqlite", &["record", "domain", "projector", "tlog"]),
     ("projector-postgres", &["record", "domain", "projector", "tlog"]),
-    ("gateway", &["record", "domain", "tlog", "ledger-client", "projector"]),
+    (
+        "gateway",
+        &["record", "domain", "tlog", "ledger-client", "projector", "witness"],
+    ),
     ("verifier", &["record", "tlog", "domain"]),
+    ("witness", &["tlog"]),
     ("sigil", ALL),
     ("testbed", &[]),
     ("xtask", &[]),
