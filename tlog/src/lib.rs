@@ -106,7 +106,7 @@ pub use node::{EMPTY_ROOT, Node, hash_children, hash_leaf};
 pub use note::{Line, Note};
 pub use path::TilePath;
 pub use policy::{Judgement, Policy, PolicyLog, PolicyWitness};
-pub use range::{prove_range, verify_range};
+pub use range::{RangeFold, prove_range, verify_range};
 pub use subtree::Perfect;
 pub use text::ProofText;
 pub use tile::{FullTile, TileId};

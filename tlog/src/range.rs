@@ -18,7 +18,8 @@
 
 use crate::frontier::check_size;
 use crate::subtree::{Perfect, Subtree};
-use crate::{Error, Node, hash_children};
+use crate::{Error, Frontier, Node, hash_children};
+use std::iter::Peekable;
 
 /// The proof that the leaves from `from` to before `until` are a stretch of the tree over the first `size` leaves.
 ///
@@ -61,6 +62,113 @@ pub fn verify_range(from: u64, leaves: &[Node], size: u64, root: &Node, proof: &
     } else {
         Err(Error::RootMismatch)
     }
+}
+
+/// Checks a range whose leaves come one after another, in memory that does not grow with it.
+///
+/// The leaves are folded into the largest perfect subtrees that lie in the range, two for each level at most; each of
+/// them is a node of the tree, whatever its size.
+#[derive(Clone, Debug)]
+pub struct RangeFold {
+    from: u64,
+    until: u64,
+    size: u64,
+    /// Perfect subtrees that are complete, left to right.
+    blocks: Vec<(Subtree, Node)>,
+    /// The leaves behind them.
+    open: Frontier,
+}
+
+impl RangeFold {
+    /// The range from `from` to before `until` of a tree of `size` leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyRange`], [`Error::OutOfRange`].
+    pub fn new(from: u64, until: u64, size: u64) -> Result<Self, Error> {
+        check_range(from, until, size)?;
+        Ok(Self {
+            from,
+            until,
+            size,
+            blocks: Vec::new(),
+            open: Frontier::new(),
+        })
+    }
+
+    /// The next leaf. Leaves behind the end of the range are counted and make [`Self::finish`] fail.
+    pub fn push(&mut self, leaf: Node) {
+        self.open.append(leaf, |_| ());
+        let start = self.blocks.last().map_or(self.from, |(block, _)| block.end);
+        let end = start.saturating_add(largest_perfect(start, self.until));
+        if end - start == self.open.size() {
+            self.blocks.push((Subtree::new(start, end), self.open.root()));
+            self.open = Frontier::new();
+        }
+    }
+
+    /// How many leaves came.
+    #[must_use]
+    pub fn leaves(&self) -> u64 {
+        let closed = self.blocks.last().map_or(0, |(block, _)| block.end - self.from);
+        closed + self.open.size()
+    }
+
+    /// Checks that the leaves were exactly the range, of the tree with this root.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] when there were more or fewer leaves, [`Error::ProofLength`], [`Error::RootMismatch`].
+    pub fn finish(&self, root: &Node, proof: &[Node]) -> Result<(), Error> {
+        let index = self.from.saturating_add(self.leaves());
+        if index != self.until {
+            return Err(Error::OutOfRange { index, size: self.until });
+        }
+        let tree = Subtree::new(0, self.size);
+        let mut beside = Vec::new();
+        collect(tree, self.from, self.until, &mut beside);
+        let (expected, actual) = (beside.len(), proof.len());
+        if actual != expected {
+            return Err(Error::ProofLength { expected, actual });
+        }
+        let (mut blocks, mut proof) = (self.blocks.iter().peekable(), proof.iter());
+        match self.join(tree, &mut blocks, &mut proof) {
+            Some(rebuilt) if rebuilt == *root => Ok(()),
+            _ => Err(Error::RootMismatch),
+        }
+    }
+
+    fn join<'a>(
+        &self,
+        tree: Subtree,
+        blocks: &mut Peekable<impl Iterator<Item = &'a (Subtree, Node)>>,
+        proof: &mut impl Iterator<Item = &'a Node>,
+    ) -> Option<Node> {
+        if is_beside(tree, self.from, self.until) {
+            return proof.next().copied();
+        }
+        if let Some((_, node)) = blocks.next_if(|(block, _)| *block == tree) {
+            return Some(*node);
+        }
+        if tree.size() == 1 {
+            return None;
+        }
+        let (left, right) = tree.halves();
+        let left = self.join(left, blocks, proof)?;
+        let right = self.join(right, blocks, proof)?;
+        Some(hash_children(&left, &right))
+    }
+}
+
+/// Leaves of the largest perfect subtree that begins at `start` and ends at `until` at the latest; 0 for none.
+const fn largest_perfect(start: u64, until: u64) -> u64 {
+    let room = until.saturating_sub(start);
+    if room == 0 {
+        return 0;
+    }
+    let highest = u64::BITS - 1 - room.leading_zeros();
+    let aligned = start.trailing_zeros();
+    1 << if aligned < highest { aligned } else { highest }
 }
 
 const fn is_beside(tree: Subtree, from: u64, until: u64) -> bool {

@@ -229,6 +229,7 @@ fn build(signer: &SigningKey) -> Store {
                 size: RECORDS,
                 root: edge.root(),
             }),
+            checkpoints: Vec::new(),
         },
         trust: Trust {
             origin,

@@ -6,6 +6,7 @@
 use crate::check::Check;
 use crate::envelope::{Envelope, from_fault};
 use crate::finding::Finding;
+use crate::maps::MapRoot;
 use crate::scan::{self, Member, Scanned};
 use domain::Catalogue;
 use domain::state::Body;
@@ -40,6 +41,8 @@ pub(crate) struct Said {
     pub(crate) timeline_leaf: Node,
     /// What the fold over the log depends on; `Plain` when the payload does not follow its schema.
     pub(crate) body: Body,
+    /// What a `ledger.map_root` says; `None` for every other kind, or another form.
+    pub(crate) map_root: Option<MapRoot>,
     /// Whether only the ledger writes this kind.
     pub(crate) ledger_authored: bool,
 }
@@ -82,6 +85,8 @@ impl Examiner {
         };
         let mut others: Vec<Finding> = envelope.check_author().into_iter().collect();
         let (body, ledger_authored) = self.read_payload(&envelope, &mut others);
+        let is_map_root = envelope.kind.as_str() == "ledger.map_root";
+        let map_root = Some(&envelope.payload).filter(|_| is_map_root).and_then(MapRoot::read);
         // Nothing looks at the largest parts any more: freed here, by the thread that made them.
         drop((envelope.payload.take(), envelope.author.take()));
         match changed {
@@ -95,6 +100,7 @@ impl Examiner {
             envelope,
             computed,
             body,
+            map_root,
             ledger_authored,
         }))
     }

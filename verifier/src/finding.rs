@@ -93,6 +93,7 @@ pub(crate) struct Findings {
     kept: Vec<Finding>,
     failed: BTreeMap<Check, u64>,
     missed: BTreeMap<Check, String>,
+    unasked: BTreeMap<Check, String>,
 }
 
 impl Findings {
@@ -102,6 +103,7 @@ impl Findings {
             kept: Vec::new(),
             failed: BTreeMap::new(),
             missed: BTreeMap::new(),
+            unasked: BTreeMap::new(),
         }
     }
 
@@ -117,11 +119,30 @@ impl Findings {
         self.missed.entry(check).or_insert_with(|| reason.into());
     }
 
+    /// Notes that `check` is not asked for, or has nothing to be made of.
+    pub(crate) fn not_asked(&mut self, check: Check, reason: impl Into<String>) {
+        self.unasked.entry(check).or_insert_with(|| reason.into());
+    }
+
+    /// How many faults `check` has found.
+    pub(crate) fn count(&self, check: Check) -> u64 {
+        self.failed.get(&check).copied().unwrap_or_default()
+    }
+
+    /// The verdicts of `checks`, in their order.
+    pub(crate) fn verdicts(&self, checks: &[Check]) -> Vec<(Check, Verdict)> {
+        checks.iter().map(|check| (*check, self.verdict(*check))).collect()
+    }
+
     pub(crate) fn verdict(&self, check: Check) -> Verdict {
-        match (self.failed.get(&check), self.missed.get(&check)) {
-            (Some(count), _) => Verdict::Failed(*count),
-            (None, Some(reason)) => Verdict::NotChecked(reason.clone()),
-            (None, None) => Verdict::Passed,
+        let reason = |reasons: &BTreeMap<Check, String>| reasons.get(&check).cloned();
+        match self.failed.get(&check) {
+            Some(count) => Verdict::Failed(*count),
+            None => match (reason(&self.missed), reason(&self.unasked)) {
+                (Some(why), _) => Verdict::NotChecked(why),
+                (None, Some(why)) => Verdict::NotAsked(why),
+                (None, None) => Verdict::Passed,
+            },
         }
     }
 

@@ -39,6 +39,11 @@ impl Keyring {
         self.keys.as_ref().map(|keys| keys.keys.root)
     }
 
+    /// All three keys; `None` before genesis.
+    pub(crate) fn in_force(&self) -> Option<&Keys> {
+        self.keys.as_ref().map(|keys| &keys.keys)
+    }
+
     /// Pins the keys of genesis.
     pub(crate) fn pin(&mut self, genesis: &Genesis) -> Option<Finding> {
         match Keys::from_genesis(genesis) {

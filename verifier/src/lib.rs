@@ -12,12 +12,15 @@
 
 mod chain;
 pub mod check;
+mod checkpoints;
 mod envelope;
 mod examine;
 pub mod finding;
 mod gateways;
 mod keyring;
 pub mod log;
+mod maps;
+pub mod proof;
 pub mod report;
 mod scan;
 mod signature;
@@ -31,6 +34,10 @@ mod walk;
 pub use check::{Check, Outcome, Verdict};
 pub use finding::Finding;
 pub use log::{Options, verify_log};
+pub use proof::{
+    ProofOptions, ProofReport, verify_answer, verify_bundle, verify_checkpoint, verify_consistency, verify_disclosures,
+    verify_record_proof,
+};
 pub use report::Report;
 pub use single::{RecordReport, verify_record};
 pub use source::{Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};

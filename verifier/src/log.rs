@@ -4,7 +4,8 @@
 //! of at most 8,192 records or 16 MiB, plus one frontier per distinct timeline. The result does not depend on how the
 //! source cuts its items.
 
-use crate::check::{Check, Verdict};
+use crate::check::Check;
+use crate::checkpoints::{self, Checkpoints};
 use crate::examine::{Examined, Examiner};
 use crate::finding::Finding;
 use crate::report::{Counts, Fingerprints, Report};
@@ -13,6 +14,7 @@ use crate::source::{Claims, Damaged, Derived, Item, StoredRecord};
 use crate::trust::Trust;
 use crate::walk::Walk;
 use rayon::prelude::*;
+use tlog::Policy;
 
 const BATCH_RECORDS: usize = 8_192;
 const BATCH_BYTES: usize = 16 << 20;
@@ -25,6 +27,8 @@ pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);
 pub struct Options<'a> {
     /// What is pinned; without it the outcome is never "verified".
     pub trust: Option<&'a Trust>,
+    /// Which witnesses must have cosigned, in place of the trust file's policy.
+    pub policy: Option<&'a Policy>,
     /// How many findings are kept.
     pub findings: usize,
     /// Every signature by `verify_strict`, canonical form and hash by `serde_jcs` as well: several times slower.
@@ -39,6 +43,7 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             trust: None,
+            policy: None,
             findings: 20,
             thorough: false,
             total: None,
@@ -58,6 +63,12 @@ pub fn verify_log(
     options: &Options<'_>,
 ) -> Report {
     let mut walk = Walk::new(options.findings, derived);
+    let policy = checkpoints::policy_of(options.policy, options.trust).unwrap_or_else(|error| {
+        let reason = format!("the policy cannot be read: {error}");
+        walk.findings.not_checked(Check::Witnesses, reason);
+        None
+    });
+    walk.checkpoints = Checkpoints::new(&claims.checkpoints, policy, &mut walk.findings);
     let mut items = items.into_iter();
     let mut rest = None;
     let examiner = Examiner::new(options.thorough);
@@ -147,6 +158,7 @@ fn fold(walk: &mut Walk<'_>, examiner: &Examiner, batch: Batch) -> Vec<Claim> {
 fn finish(mut walk: Walk<'_>, claims: &Claims, trust: Option<&Trust>) -> Report {
     check_head(&mut walk, claims);
     check_tree(&mut walk, claims);
+    check_maps(&mut walk);
     match walk.derived.take() {
         Some(derived) => {
             // Behind an open end nobody knows how much is lost.
@@ -158,10 +170,7 @@ fn finish(mut walk: Walk<'_>, claims: &Claims, trust: Option<&Trust>) -> Report 
             .not_checked(Check::Timelines, "the stored timeline heads were not given"),
     }
     check_trust(&mut walk, trust);
-    let verdicts: Vec<(Check, Verdict)> = Check::ALL
-        .into_iter()
-        .map(|check| (check, walk.findings.verdict(check)))
-        .collect();
+    let verdicts = walk.findings.verdicts(&Check::LOG);
     let counts = Counts {
         tenants: walk.tenants.len(),
         timelines: walk.tenants.timelines(),
@@ -219,6 +228,16 @@ fn check_head(walk: &mut Walk<'_>, claims: &Claims) {
             )),
         }
     }
+}
+
+fn check_maps(walk: &mut Walk<'_>) {
+    let has_map_roots = walk.maps.last().is_some();
+    if !has_map_roots {
+        walk.findings.not_asked(Check::Maps, "this log has no map roots");
+    }
+    let (size, worth, lost) = (walk.next, walk.worth, walk.open_gap);
+    walk.checkpoints
+        .finish(size, worth, lost, has_map_roots, &mut walk.findings);
 }
 
 fn check_tree(walk: &mut Walk<'_>, claims: &Claims) {

@@ -12,7 +12,7 @@ use tlog::Node;
 /// What was found out about one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// One verdict for each of [`Check::ALL`], in that order.
+    /// One verdict for each of [`Check::LOG`], in that order.
     pub verdicts: Vec<(Check, Verdict)>,
     /// The findings, by offset, at most as many as asked for.
     pub findings: Vec<Finding>,
@@ -143,7 +143,9 @@ pub(crate) fn checks_to_json(verdicts: &[(Check, Verdict)]) -> Value {
         match verdict {
             Verdict::Passed => None,
             Verdict::Failed(count) => members.insert("findings".to_owned(), json!(count)),
-            Verdict::NotChecked(reason) => members.insert("reason".to_owned(), json!(reason)),
+            Verdict::NotChecked(reason) | Verdict::NotAsked(reason) => {
+                members.insert("reason".to_owned(), json!(reason))
+            }
         };
         (check.as_str().to_owned(), Value::Object(members))
     };
@@ -154,9 +156,10 @@ pub(crate) fn checks_to_json(verdicts: &[(Check, Verdict)]) -> Value {
 pub(crate) fn verdict_line((check, verdict): &(Check, Verdict)) -> String {
     let name = check.as_str();
     match verdict {
-        Verdict::Passed => format!("ok           {name:<10} {}", check.words()),
-        Verdict::Failed(1) => format!("FAILED       {name:<10} 1 finding"),
-        Verdict::Failed(count) => format!("FAILED       {name:<10} {count} findings"),
-        Verdict::NotChecked(reason) => format!("not checked  {name:<10} {reason}"),
+        Verdict::Passed => format!("ok           {name:<12} {}", check.words()),
+        Verdict::Failed(1) => format!("FAILED       {name:<12} 1 finding"),
+        Verdict::Failed(count) => format!("FAILED       {name:<12} {count} findings"),
+        Verdict::NotChecked(reason) => format!("not checked  {name:<12} {reason}"),
+        Verdict::NotAsked(reason) => format!("-            {name:<12} {reason}"),
     }
 }

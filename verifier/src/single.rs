@@ -13,10 +13,20 @@ use record::key::encode_base64;
 use record::{Hash, PublicKey};
 use serde_json::{Value, json};
 
+/// What lies beside a record: a log or a proof shows it.
+const BESIDE: [Check; 6] = [
+    Check::Tree,
+    Check::Timelines,
+    Check::Head,
+    Check::Maps,
+    Check::Checkpoints,
+    Check::Witnesses,
+];
+
 /// What was found out about one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordReport {
-    /// One verdict for each of [`Check::ALL`], in that order.
+    /// One verdict for each of [`Check::LOG`], in that order.
     pub verdicts: Vec<(Check, Verdict)>,
     /// Everything that was found.
     pub findings: Vec<Finding>,
@@ -53,15 +63,14 @@ pub fn verify_record(bytes: &[u8], keys: &[PublicKey], trust: Option<&Trust>) ->
     for check in [Check::Offsets, Check::Chain, Check::Time] {
         findings.not_checked(check, "needs the records before it");
     }
-    for check in [Check::Tree, Check::Timelines, Check::Head] {
+    for check in BESIDE {
         findings.not_checked(
             check,
             "needs the log or a proof: one record does not show what is missing beside it",
         );
     }
-    let verdicts = Check::ALL.into_iter().map(|check| (check, findings.verdict(check)));
     RecordReport {
-        verdicts: verdicts.collect(),
+        verdicts: findings.verdicts(&Check::LOG),
         findings: findings.into_kept().0,
         claimed: examined.said.map(|said| (said.envelope.offset, said.envelope.hash)),
     }
@@ -79,8 +88,7 @@ impl RecordReport {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let alone = |check: &Check| {
-            !matches!(check, Check::Offsets | Check::Chain | Check::Time | Check::Tree)
-                && !matches!(check, Check::Timelines | Check::Head)
+            !matches!(check, Check::Offsets | Check::Chain | Check::Time) && !BESIDE.contains(check)
         };
         let verdicts = self.verdicts.iter().filter(|(check, _)| alone(check));
         Outcome::of(verdicts.map(|(_, verdict)| verdict))

@@ -53,6 +53,8 @@ pub struct Claims {
     pub head: Option<Head>,
     /// The log tree's root as the store or a checkpoint has it.
     pub tree: Option<TreeHead>,
+    /// Every checkpoint that is kept or known from elsewhere, as signed notes in any order.
+    pub checkpoints: Vec<String>,
 }
 
 /// The end of a log.

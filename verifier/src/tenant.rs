@@ -6,6 +6,7 @@ use crate::chain::Chain;
 use crate::check::Check;
 use crate::envelope::Envelope;
 use crate::finding::{Finding, Findings};
+use crate::maps::Maps;
 use crate::source::{Derived, TimelineEntry, TimelineName};
 use crate::timeline::Timeline;
 use record::{Link, Tenant};
@@ -24,8 +25,20 @@ pub(crate) struct Tenants(HashMap<Tenant, TenantState>);
 #[derive(Debug, Default)]
 pub(crate) struct TenantState {
     pub(crate) chain: Chain,
+    /// Its number in the maps, once a record of it was folded.
+    number: Option<u32>,
     /// By label, separator, target; the whole chain has both empty.
     timelines: HashMap<Box<str>, Timeline>,
+}
+
+/// A sound record that its tenant's timelines grow by.
+pub(crate) struct Grown<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) leaf: Node,
+    /// Lost records of the log so far.
+    pub(crate) lost: u64,
+    /// Whether nothing is stored beside the records.
+    pub(crate) bare: bool,
 }
 
 impl Tenants {
@@ -87,30 +100,36 @@ impl Tenants {
 }
 
 impl TenantState {
-    /// Grows every timeline of a sound record by its leaf and compares the stored entries.
+    /// Grows every timeline of a sound record by its leaf and compares the stored entries. Without any, only records are
+    /// given and there is nothing to compare.
     pub(crate) fn append(
         &mut self,
-        envelope: &Envelope,
-        leaf: Node,
+        record: &Grown<'_>,
         entries: &[TimelineEntry],
-        lost: u64,
+        maps: &mut Maps,
         mut report: impl FnMut(Finding),
     ) {
+        let (envelope, bare) = (record.envelope, entries.is_empty() && record.bare);
+        let tenant = envelope.tenant.as_str();
         let mut entries = entries.iter();
-        self.for_each(envelope, |timeline, label, target| match entries.next() {
-            Some(entry) => {
-                let name = || describe(envelope.tenant.as_str(), label, target);
-                timeline
-                    .append(leaf, entry, lost, name)
-                    .into_iter()
-                    .for_each(&mut report);
+        self.for_each(envelope, maps, |timeline, maps, label, target| {
+            let name = || describe(tenant, label, target);
+            match entries.next() {
+                Some(entry) => {
+                    let found = timeline.append(record.leaf, entry, record.lost, name);
+                    found.into_iter().for_each(&mut report);
+                }
+                None => {
+                    timeline.grow(record.leaf);
+                    if !bare {
+                        let detail = format!("the store has no entry for {}", name());
+                        report(Finding::new(Check::Timelines, "", detail));
+                    }
+                }
             }
-            None => {
-                let detail = format!(
-                    "the store has no entry for {}",
-                    describe(envelope.tenant.as_str(), label, target)
-                );
-                report(Finding::new(Check::Timelines, "", detail));
+            match timeline.frontier().and_then(|frontier| frontier.nodes().last()) {
+                Some(node) => maps.grow(envelope.offset, timeline.number, *node),
+                None => maps.tear(),
             }
         });
         if entries.next().is_some() {
@@ -123,7 +142,15 @@ impl TenantState {
     }
 
     /// Visits the record's timelines in the order of the format: the whole chain, the kind, links with a timeline.
-    fn for_each(&mut self, envelope: &Envelope, mut visit: impl FnMut(&mut Timeline, &str, &str)) {
+    fn for_each(
+        &mut self,
+        envelope: &Envelope,
+        maps: &mut Maps,
+        mut visit: impl FnMut(&mut Timeline, &mut Maps, &str, &str),
+    ) {
+        let tenant = *self
+            .number
+            .get_or_insert_with(|| maps.open_tenant(envelope.tenant.as_str()));
         let links = envelope.links.iter().filter(|link| link.has_timeline());
         let named = links.map(|link: &Link| (link.label(), link.target()));
         let derived = [("", ""), ("kind", envelope.kind.as_str())];
@@ -134,10 +161,10 @@ impl TenantState {
             key.push(SEPARATOR);
             key.push_str(target);
             if let Some(timeline) = self.timelines.get_mut(key.as_str()) {
-                visit(timeline, label, target);
+                visit(timeline, maps, label, target);
             } else {
-                let mut timeline = Timeline::default();
-                visit(&mut timeline, label, target);
+                let mut timeline = Timeline::new(maps.open_timeline(tenant, label, target));
+                visit(&mut timeline, maps, label, target);
                 self.timelines.insert(key.as_str().into(), timeline);
             }
         }

@@ -9,8 +9,10 @@ use crate::source::TimelineEntry;
 use tlog::{Frontier, Node};
 
 /// The state of one timeline.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Timeline {
+    /// Its number in the maps.
+    pub(crate) number: u32,
     tree: Tree,
     /// Lost records of the whole log when this timeline last grew.
     lost_before: u64,
@@ -24,13 +26,26 @@ enum Tree {
     Torn(u64),
 }
 
-impl Default for Tree {
-    fn default() -> Self {
-        Self::Whole(Frontier::new())
-    }
-}
-
 impl Timeline {
+    /// A timeline without records.
+    pub(crate) fn new(number: u32) -> Self {
+        Self {
+            number,
+            tree: Tree::Whole(Frontier::new()),
+            lost_before: 0,
+        }
+    }
+
+    /// Appends the leaf of a record that came without anything stored beside it.
+    pub(crate) fn grow(&mut self, leaf: Node) {
+        match &mut self.tree {
+            Tree::Whole(frontier) => {
+                frontier.append(leaf, |_| ());
+            }
+            Tree::Torn(next) => *next += 1,
+        }
+    }
+
     /// The rebuilt tree; `None` when a leaf of it is lost.
     pub(crate) const fn frontier(&self) -> Option<&Frontier> {
         match &self.tree {

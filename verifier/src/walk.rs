@@ -7,19 +7,21 @@
 
 use crate::chain::Link;
 use crate::check::Check;
+use crate::checkpoints::{Checkpoints, Moment};
 use crate::envelope::Envelope;
 use crate::examine::{Examined, Said};
 use crate::finding::{Finding, Findings};
 use crate::gateways::Gateways;
 use crate::keyring::Keyring;
+use crate::maps::{MapRoot, Maps};
 use crate::report::{Counts, Fingerprints};
 use crate::signature::Claim;
 use crate::source;
 use crate::source::{Damaged, Derived, TimelineEntry};
-use crate::tenant::Tenants;
+use crate::tenant::{Grown, Tenants};
 use domain::state::Body;
 use record::key::encode_base64;
-use record::{Hash, Timestamp};
+use record::{Hash, Origin, Timestamp};
 use tlog::{Edge, FullTile};
 
 /// State folded from the records so far.
@@ -42,6 +44,10 @@ pub(crate) struct Walk<'a> {
     /// Something unreadable of unknown length lies before the next record.
     pub(crate) open_gap: bool,
     filled: Vec<FullTile>,
+    pub(crate) maps: Maps,
+    pub(crate) checkpoints: Checkpoints,
+    /// Records without the map roots at the end.
+    pub(crate) worth: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -61,6 +67,9 @@ impl<'a> Walk<'a> {
             lost: 0,
             open_gap: false,
             filled: Vec::new(),
+            maps: Maps::default(),
+            checkpoints: Checkpoints::default(),
+            worth: 0,
         }
     }
 
@@ -73,7 +82,13 @@ impl<'a> Walk<'a> {
             Some(to) => self.skip_to(to),
             None => self.open_gap = true,
         }
+        self.tear();
+    }
+
+    /// A leaf is lost: neither the log's tree nor a map can be rebuilt behind it.
+    fn tear(&mut self) {
         self.tree = None;
+        self.maps.tear();
     }
 
     /// Folds one record; a signature to check is pushed to `claims`.
@@ -147,14 +162,53 @@ impl<'a> Walk<'a> {
             self.findings.push(finding.at(offset));
         }
         let findings = &mut self.findings;
-        state.append(envelope, said.timeline_leaf, entries, self.lost, |finding| {
+        let grown = Grown {
+            envelope,
+            leaf: said.timeline_leaf,
+            lost: self.lost,
+            bare: self.derived.is_none(),
+        };
+        state.append(&grown, entries, &mut self.maps, |finding| {
             findings.push(finding.at(offset));
         });
+        self.compare_map_root(&said);
         self.last_hash = Some(envelope.hash);
         if let Some(tree) = &mut self.tree {
             tree.append(*leaf, &mut self.filled);
             self.compare_tiles(offset);
         }
+        self.compare_checkpoints(said.map_root);
+    }
+
+    fn compare_map_root(&mut self, said: &Said) {
+        let (offset, tenant) = (said.envelope.offset, &said.envelope.tenant);
+        let Some(claimed) = said.map_root else {
+            self.worth = offset.saturating_add(1);
+            return;
+        };
+        if !tenant.is_ledger() {
+            let finding = Finding::new(Check::Maps, "/tenant", "a map root stands in the ledger's own tenant only");
+            self.findings.push(finding.at(offset));
+            return;
+        }
+        match self.maps.compare(offset, claimed) {
+            Ok(finding) => self.report(finding, offset),
+            Err(reason) => self.findings.not_checked(Check::Maps, reason),
+        }
+    }
+
+    fn compare_checkpoints(&mut self, map_root: Option<MapRoot>) {
+        if !self.checkpoints.is_due(self.next) {
+            return;
+        }
+        let moment = Moment {
+            size: self.next,
+            root: self.tree.as_ref().map(Edge::root),
+            map_root,
+            keys: &self.keys,
+            origin: self.seen.origin.as_ref().map_or("", Origin::as_str),
+        };
+        self.checkpoints.compare(&moment, &mut self.findings);
     }
 
     /// A record whose bytes were changed. It is lost for chains and trees; only the keys that it names are believed, if
@@ -164,7 +218,7 @@ impl<'a> Walk<'a> {
         self.next = self.next.saturating_add(1);
         self.open_gap = false;
         self.lost += 1;
-        self.tree = None;
+        self.tear();
         self.last_hash = None;
         if let Some(said) = said {
             if first {
@@ -291,7 +345,7 @@ impl<'a> Walk<'a> {
             self.counts.unreadable = self.counts.unreadable.saturating_add(missing);
             self.next = offset;
             self.last_hash = None;
-            self.tree = None;
+            self.tear();
         }
     }
 

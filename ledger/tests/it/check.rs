@@ -92,6 +92,7 @@ fn claims(ends: &Ends) -> Claims {
     Claims {
         head: Some(Head { size, last_hash }),
         tree: Some(TreeHead { size, root }),
+        checkpoints: Vec::new(),
     }
 }
 

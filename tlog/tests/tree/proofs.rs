@@ -4,7 +4,7 @@
 use crate::naive::{leaves, mth};
 use proptest::prelude::*;
 use tlog::{Error, Node, Perfect};
-use tlog::{prove_consistency, prove_inclusion, prove_range, verify_consistency, verify_inclusion, verify_range};
+use tlog::{RangeFold, prove_consistency, prove_inclusion, prove_range, verify_consistency, verify_inclusion, verify_range};
 
 /// Every (index, size) up to here.
 const SIZES: usize = 300;
@@ -133,6 +133,11 @@ fn every_range_up_to_sixty_verifies_and_no_other_place_does() {
                 let (a, b, n) = (from as u64, until as u64, size as u64);
                 let proof = prove_range(a, b, n, rows.node(size)).unwrap();
                 verify_range(a, &leaves[from..until], n, root, &proof).unwrap();
+                let mut fold = RangeFold::new(a, b, n).unwrap();
+                leaves[from..until].iter().for_each(|leaf| fold.push(*leaf));
+                fold.finish(root, &proof).unwrap();
+                fold.push(leaves[0]);
+                assert!(fold.finish(root, &proof).is_err(), "one leaf too many");
                 assert!(proof.len() <= 2 * 6, "{} nodes", proof.len());
                 if until < size {
                     // The same leaves one place further.

@@ -67,6 +67,7 @@ pub struct Bent {
 pub fn new_record(tenant: &str, kind: &str, payload: Value, links: &[(&str, &str)], number: u64) -> NewRecord {
     let system = [
         "ledger.genesis",
+        "ledger.map_root",
         "ledger.recovered",
         "key.rotated",
         "tenant.created",
@@ -119,6 +120,16 @@ impl Writer {
             );
         }
         writer
+    }
+
+    /// The records so far.
+    pub fn records(&self) -> &[StoredRecord] {
+        &self.store.records
+    }
+
+    /// What the store says about itself, to be added to.
+    pub fn claims(&mut self) -> &mut Claims {
+        &mut self.store.claims
     }
 
     pub fn write(&mut self, tenant: &str, kind: &str, payload: Value, links: &[(&str, &str)]) {
@@ -196,6 +207,7 @@ impl Writer {
                 size: self.edge.size(),
                 root: self.edge.root(),
             }),
+            checkpoints: std::mem::take(&mut self.store.claims.checkpoints),
         };
     }
 
@@ -209,6 +221,12 @@ impl Writer {
         let payload = rotation(&old, &new, &key(seed), &key(ROOT_KEY));
         self.write("sigil-ledger", "key.rotated", payload, &[]);
         self.sign_with(seed);
+    }
+
+    /// Rotates the checkpoint key.
+    pub fn rotate_checkpoint(&mut self, old: u8, new: u8) {
+        let payload = rotation_of(Role::Checkpoint, [&public(old), &public(new)], &key(new), &key(ROOT_KEY));
+        self.write("sigil-ledger", "key.rotated", payload, &[]);
     }
 
     pub fn event(&mut self, number: u64) {
@@ -256,14 +274,22 @@ pub fn event(number: u64) -> Value {
 }
 
 pub fn rotation(old: &PublicKey, new: &PublicKey, signer: &SigningKey, root: &SigningKey) -> Value {
+    rotation_of(Role::Record, [old, new], signer, root)
+}
+
+fn rotation_of(role: Role, [old, new]: [&PublicKey; 2], signer: &SigningKey, root: &SigningKey) -> Value {
+    let name = match role {
+        Role::Record => "record",
+        Role::Checkpoint => "checkpoint",
+    };
     let statement = Rotation {
         log: &origin(),
-        role: Role::Record,
+        role,
         old,
         new,
     };
     let sign = |key: &SigningKey| record::key::encode_base64(&key.sign(&statement.message()).to_bytes());
-    json!({"role": "record", "old": old.to_base64(), "new": new.to_base64(), "pop": sign(signer), "root_sig": sign(root)})
+    json!({"role": name, "old": old.to_base64(), "new": new.to_base64(), "pop": sign(signer), "root_sig": sign(root)})
 }
 
 /// A log with a rotation at offset 10, events before and behind it, sealed members, and 6 + `events` records or so.

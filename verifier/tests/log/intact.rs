@@ -18,7 +18,13 @@ fn an_untouched_log_verifies_for_every_split() {
     let store = log(20);
     let whole = verify(&store, store.records.len());
     assert_eq!(whole.outcome(), Outcome::Verified, "{:#?}", whole.findings);
-    assert!(whole.verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Passed));
+    let beside = [Check::Maps, Check::Checkpoints, Check::Witnesses];
+    for (check, verdict) in &whole.verdicts {
+        match beside.contains(check) {
+            true => assert!(matches!(verdict, Verdict::NotAsked(_)), "{check}: {verdict:?}"),
+            false => assert_eq!(*verdict, Verdict::Passed, "{check}"),
+        }
+    }
     assert_eq!(whole.counts.records, store.records.len() as u64);
     assert_eq!(whole.counts.tenants, 3);
     assert_eq!(whole.counts.timelines, store.heads.len() as u64);

@@ -6,9 +6,15 @@
     reason = "a test's own helpers may panic: that fails the test"
 )]
 
+mod answers;
 mod build;
+mod bundles;
 mod fixtures;
 mod intact;
 mod known_answer;
+mod maps;
+mod notes;
 mod tamper;
+mod tampered;
 mod trust;
+mod world;

@@ -171,6 +171,7 @@ pub fn claims(inspection: &Inspection) -> Claims {
             size: tip.0,
             root: Node::from(tip.2),
         }),
+        checkpoints: Vec::new(),
     }
 }
 
