@@ -122,7 +122,10 @@ impl RangeFold {
     pub fn finish(&self, root: &Node, proof: &[Node]) -> Result<(), Error> {
         let index = self.from.saturating_add(self.leaves());
         if index != self.until {
-            return Err(Error::OutOfRange { index, size: self.until });
+            return Err(Error::OutOfRange {
+                index,
+                size: self.until,
+            });
         }
         let tree = Subtree::new(0, self.size);
         let mut beside = Vec::new();

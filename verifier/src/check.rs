@@ -222,7 +222,10 @@ impl Outcome {
     pub(crate) fn of<'a>(verdicts: impl Iterator<Item = &'a Verdict> + Clone) -> Self {
         if verdicts.clone().any(|verdict| matches!(verdict, Verdict::Failed(_))) {
             Self::Failed
-        } else if verdicts.clone().all(|verdict| matches!(verdict, Verdict::Passed | Verdict::NotAsked(_))) {
+        } else if verdicts
+            .clone()
+            .all(|verdict| matches!(verdict, Verdict::Passed | Verdict::NotAsked(_)))
+        {
             Self::Verified
         } else {
             Self::Unchecked

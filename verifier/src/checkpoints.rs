@@ -91,7 +91,9 @@ impl Checkpoints {
                 let finding = wrong("its map covers fewer records than that of the checkpoint before".to_owned());
                 findings.push(finding.wanted(format!("{} at least", self.map_size), map.size));
             }
-            None => findings.push(wrong("a checkpoint ends in a ledger.map_root, and this one does not".to_owned())),
+            None => findings.push(wrong(
+                "a checkpoint ends in a ledger.map_root, and this one does not".to_owned(),
+            )),
         }
         self.judge(&text, findings, at);
         let keys: Vec<VerifierKey> = now.keys.checkpoint_key(now.origin).into_iter().collect();

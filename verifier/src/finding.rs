@@ -124,11 +124,6 @@ impl Findings {
         self.unasked.entry(check).or_insert_with(|| reason.into());
     }
 
-    /// How many faults `check` has found.
-    pub(crate) fn count(&self, check: Check) -> u64 {
-        self.failed.get(&check).copied().unwrap_or_default()
-    }
-
     /// The verdicts of `checks`, in their order.
     pub(crate) fn verdicts(&self, checks: &[Check]) -> Vec<(Check, Verdict)> {
         checks.iter().map(|check| (*check, self.verdict(*check))).collect()

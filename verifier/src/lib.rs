@@ -6,9 +6,13 @@
 //!
 //! [`verify_log`] walks a whole log, [`verify_record`] looks at one record. Both answer with a verdict for every
 //! [`Check`], also for those that were not made, and with findings that name offset, member and what was expected.
-//! [`Outcome::Verified`] needs a pass in every check: what could not be checked is never taken for right.
+//! [`Outcome::Verified`] needs a pass in every check that was asked for: what could not be checked is never taken for
+//! right.
 //!
-//! No clock, no I/O and no randomness. Checkpoints, proofs and evidence packs are not read here yet.
+//! What travels without the log ([`proof`]: a saved answer, a record with its proof, checkpoints, bundles) has reports of
+//! its own. A tenant computes the root of its own map with [`tenant_map`].
+//!
+//! No clock, no I/O and no randomness. Evidence packs are not read here yet.
 
 mod chain;
 pub mod check;
@@ -20,6 +24,7 @@ mod gateways;
 mod keyring;
 pub mod log;
 mod maps;
+pub mod own;
 pub mod proof;
 pub mod report;
 mod scan;
@@ -34,6 +39,7 @@ mod walk;
 pub use check::{Check, Outcome, Verdict};
 pub use finding::Finding;
 pub use log::{Options, verify_log};
+pub use own::{OwnMap, tenant_map};
 pub use proof::{
     ProofOptions, ProofReport, verify_answer, verify_bundle, verify_checkpoint, verify_consistency, verify_disclosures,
     verify_record_proof,

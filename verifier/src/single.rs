@@ -87,9 +87,8 @@ impl RecordReport {
     /// The answer for what one record can answer: readable, canonical, schema, hash, key, signature, author and trust.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let alone = |check: &Check| {
-            !matches!(check, Check::Offsets | Check::Chain | Check::Time) && !BESIDE.contains(check)
-        };
+        let alone =
+            |check: &Check| !matches!(check, Check::Offsets | Check::Chain | Check::Time) && !BESIDE.contains(check);
         let verdicts = self.verdicts.iter().filter(|(check, _)| alone(check));
         Outcome::of(verdicts.map(|(_, verdict)| verdict))
     }

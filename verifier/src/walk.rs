@@ -187,7 +187,11 @@ impl<'a> Walk<'a> {
             return;
         };
         if !tenant.is_ledger() {
-            let finding = Finding::new(Check::Maps, "/tenant", "a map root stands in the ledger's own tenant only");
+            let finding = Finding::new(
+                Check::Maps,
+                "/tenant",
+                "a map root stands in the ledger's own tenant only",
+            );
             self.findings.push(finding.at(offset));
             return;
         }

@@ -4,7 +4,9 @@
 use crate::naive::{leaves, mth};
 use proptest::prelude::*;
 use tlog::{Error, Node, Perfect};
-use tlog::{RangeFold, prove_consistency, prove_inclusion, prove_range, verify_consistency, verify_inclusion, verify_range};
+use tlog::{
+    RangeFold, prove_consistency, prove_inclusion, prove_range, verify_consistency, verify_inclusion, verify_range,
+};
 
 /// Every (index, size) up to here.
 const SIZES: usize = 300;

@@ -185,7 +185,9 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
             case.check_log(&said.envelope.log, said.envelope.offset, &row.pointer);
         }
     }
-    refused(&signatures.take()).into_iter().for_each(|finding| case.push(finding));
+    refused(&signatures.take())
+        .into_iter()
+        .for_each(|finding| case.push(finding));
     case.facts.records = answer.rows.len() as u64;
     let Some(head) = climb(case, answer) else {
         let reason = "the proof does not lead to the checkpoint";
@@ -334,14 +336,21 @@ impl<'a> Page<'a> {
             };
             let (old, new) = (&old.envelope, &new.envelope);
             if new.ts < old.ts {
-                let finding = Finding::new(Check::Time, format!("{}/ts", newer.pointer), "earlier than the row before");
+                let finding = Finding::new(
+                    Check::Time,
+                    format!("{}/ts", newer.pointer),
+                    "earlier than the row before",
+                );
                 case.push(finding.wanted(format!("{} or later", old.ts), new.ts).at(new.offset));
             }
             if old.tenant != new.tenant || old.offset == new.offset {
                 continue;
             }
             let (member, detail) = match new.seq.checked_sub(old.seq) {
-                None | Some(0) => ("/seq", "the row does not stand behind the one before in the tenant's chain"),
+                None | Some(0) => (
+                    "/seq",
+                    "the row does not stand behind the one before in the tenant's chain",
+                ),
                 Some(1) if new.prev != Some(old.hash) => ("/prev", "the row does not continue the one before"),
                 Some(_) => continue,
             };
@@ -370,7 +379,11 @@ impl<'a> Page<'a> {
                 return case.missed(&[Check::Completeness], reason);
             }
             None => {
-                let finding = Finding::new(Check::Completeness, "/data", "rows are left out: the page shows none of them");
+                let finding = Finding::new(
+                    Check::Completeness,
+                    "/data",
+                    "rows are left out: the page shows none of them",
+                );
                 return case.push(finding.wanted(format!("rows of {count}"), "none"));
             }
         };

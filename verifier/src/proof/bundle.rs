@@ -83,8 +83,7 @@ impl Head {
         }
         Ok(Self {
             records: members.number("records")?,
-            policy: members
-                .maybe("policy", "a text", |text| text.as_str().map(str::to_owned))?,
+            policy: members.maybe("policy", "a text", |text| text.as_str().map(str::to_owned))?,
             ground,
             scope: ScopeText::read(members.need("scope")?)?,
             keys: read_keys(members.need("keys")?)?,

@@ -74,7 +74,11 @@ impl<'a> Case<'a> {
         self.facts.root = Some(*text.root());
         self.facts.origin = Some(origin.clone());
         if let Some(trust) = self.options.trust.filter(|trust| trust.origin.as_str() != origin) {
-            let finding = Finding::new(Check::Trust, pointer, "the checkpoint is of another log than the pinned one");
+            let finding = Finding::new(
+                Check::Trust,
+                pointer,
+                "the checkpoint is of another log than the pinned one",
+            );
             self.push(finding.wanted(&trust.origin, &origin));
         }
         self.check_signed(&text, proven, pointer);
@@ -163,7 +167,11 @@ impl<'a> Case<'a> {
         let trusted = self.options.trust.map(|trust| trust.origin.as_str());
         let expected = trusted.or(self.facts.origin.as_deref()).map(str::to_owned);
         if let Some(expected) = expected.filter(|expected| expected != log.as_str()) {
-            let finding = Finding::new(Check::Trust, format!("{pointer}/log"), "the record belongs to another log");
+            let finding = Finding::new(
+                Check::Trust,
+                format!("{pointer}/log"),
+                "the record belongs to another log",
+            );
             self.push(finding.wanted(expected, log).at(offset));
         }
     }

@@ -178,7 +178,11 @@ impl Case<'_> {
         let proof = &text.proof;
         let about = (proof.tenant.as_str(), proof.label.as_str(), proof.target.as_str());
         if about != ("sigil-ledger", "kind", "key.rotated") {
-            let finding = Finding::new(Check::Key, "/keys/proof", "the proof is not about the log's key rotations");
+            let finding = Finding::new(
+                Check::Key,
+                "/keys/proof",
+                "the proof is not about the log's key rotations",
+            );
             return self.push(finding.wanted("timeline kind key.rotated of sigil-ledger", proof.name()));
         }
         let Some(head) = self.climb(proof, ground, "/keys/proof") else {
@@ -192,7 +196,11 @@ impl Case<'_> {
             .collect();
         let (count, root) = head.0.unwrap_or((0, tlog::EMPTY_ROOT));
         if count != leaves.len() as u64 {
-            let finding = Finding::new(Check::Key, "/keys/rotations", "these are not all rotations of the log's keys");
+            let finding = Finding::new(
+                Check::Key,
+                "/keys/rotations",
+                "these are not all rotations of the log's keys",
+            );
             return self.push(finding.wanted(count, leaves.len()));
         }
         let held = match &proof.range {

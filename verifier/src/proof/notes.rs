@@ -23,7 +23,10 @@ pub fn verify_checkpoint(note: &str, options: &ProofOptions<'_>) -> ProofReport 
         );
         case.facts.claims.push(claim);
     } else {
-        case.missed(&[Check::Checkpoints, Check::Witnesses, Check::Freshness, Check::Trust], NO_NOTE);
+        case.missed(
+            &[Check::Checkpoints, Check::Witnesses, Check::Freshness, Check::Trust],
+            NO_NOTE,
+        );
     }
     case.finish(&Check::NOTE)
 }
@@ -40,7 +43,11 @@ pub fn verify_consistency(old: &str, new: &str, proof: &[Node], options: &ProofO
         return case.finish(&Check::NOTE);
     };
     case.check_age(None);
-    let (old, new) = if old.size() > new.size() { (new, old) } else { (old, new) };
+    let (old, new) = if old.size() > new.size() {
+        (new, old)
+    } else {
+        (old, new)
+    };
     if old.origin() != new.origin() {
         let finding = Finding::new(Check::Trust, "/new", "the checkpoints are of two logs");
         case.push(finding.wanted(old.origin(), new.origin()));

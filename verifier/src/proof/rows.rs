@@ -68,7 +68,9 @@ impl Signatures {
                 Some(key) => LogKey::new(key),
                 None => {
                     let member = format!("{pointer}/pub_key");
-                    return Some(Finding::new(Check::Key, member, "this is no Ed25519 public key").at(said.envelope.offset));
+                    return Some(
+                        Finding::new(Check::Key, member, "this is no Ed25519 public key").at(said.envelope.offset),
+                    );
                 }
             },
         };

@@ -73,7 +73,10 @@ impl ScopeText {
     pub(crate) fn place(&self, case: &mut Case<'_>, checkpoint: &CheckpointText, ground: &Ground) -> Option<Scope> {
         match self {
             Self::Log(range) => {
-                let claim = format!("all records of the log from offset {} to before {}", range.from, range.until);
+                let claim = format!(
+                    "all records of the log from offset {} to before {}",
+                    range.from, range.until
+                );
                 let tree = (checkpoint.size(), *checkpoint.root());
                 Scope::new(case, Kind::Log, range, tree, "/scope", claim)
             }
@@ -149,7 +152,9 @@ impl Scope {
     pub(crate) fn check_record_key(&self, case: &mut Case<'_>, said: &Said, history: &mut History, pointer: &str) {
         let offset = said.envelope.offset;
         let sees_rotations = matches!(self.kind, Kind::Log) && self.from <= history.known_until;
-        let differs = history.at(offset).is_some_and(|key| *key.as_bytes() != said.envelope.pub_key);
+        let differs = history
+            .at(offset)
+            .is_some_and(|key| *key.as_bytes() != said.envelope.pub_key);
         if differs && offset >= history.known_until && !sees_rotations {
             let reason = "a record lies behind the proven key rotations and names another key";
             return case.missed(&[Check::Key], reason);
@@ -246,7 +251,11 @@ impl Scope {
             let finding = wrong(Check::Chain, "/seq", "the record does not follow its tenant's last one");
             case.push(finding.wanted(seq.saturating_add(1), envelope.seq));
         } else if step == Some(1) && envelope.prev != Some(*hash) {
-            let finding = wrong(Check::Chain, "/prev", "the record does not continue its tenant's last one");
+            let finding = wrong(
+                Check::Chain,
+                "/prev",
+                "the record does not continue its tenant's last one",
+            );
             case.push(finding.wanted(hash, envelope.prev.map_or("null".to_owned(), |prev| prev.to_string())));
         }
     }
@@ -257,7 +266,10 @@ impl Scope {
         let due = self.until - self.from;
         if self.lost {
             let reason = "a record was changed or misplaced, so the range cannot be computed";
-            return case.missed(&[Check::Inclusion, Check::Completeness, Check::Chain, Check::Time], reason);
+            return case.missed(
+                &[Check::Inclusion, Check::Completeness, Check::Chain, Check::Time],
+                reason,
+            );
         }
         if self.passed != due {
             let detail = match self.passed < due {
@@ -268,7 +280,10 @@ impl Scope {
             case.push(finding.wanted(format!("{due} records"), format!("{} records", self.passed)));
             return case.missed(&[Check::Inclusion], "the number of records is not that of the range");
         }
-        let held = self.fold.as_ref().map_or(Ok(()), |fold| fold.finish(&self.root, &self.nodes));
+        let held = self
+            .fold
+            .as_ref()
+            .map_or(Ok(()), |fold| fold.finish(&self.root, &self.nodes));
         if let Err(error) = held {
             let detail = format!("the records are not the ones at their places: {error}");
             case.push(Finding::new(Check::Inclusion, "/scope", detail));

@@ -106,9 +106,7 @@ fn alone(case: &mut Case<'_>) {
 }
 
 fn unasked(case: &mut Case<'_>, checks: &[Check], reason: &str) {
-    checks
-        .iter()
-        .for_each(|check| case.findings.not_asked(*check, reason));
+    checks.iter().for_each(|check| case.findings.not_asked(*check, reason));
 }
 
 fn check_openings(case: &mut Case<'_>, record: &[u8], disclosures: &[u8]) {

@@ -225,7 +225,12 @@ impl Writer {
 
     /// Rotates the checkpoint key.
     pub fn rotate_checkpoint(&mut self, old: u8, new: u8) {
-        let payload = rotation_of(Role::Checkpoint, [&public(old), &public(new)], &key(new), &key(ROOT_KEY));
+        let payload = rotation_of(
+            Role::Checkpoint,
+            [&public(old), &public(new)],
+            &key(new),
+            &key(ROOT_KEY),
+        );
         self.write("sigil-ledger", "key.rotated", payload, &[]);
     }
 

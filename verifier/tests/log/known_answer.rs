@@ -88,6 +88,7 @@ fn a_log_written_by_hand_verifies() {
             size: 2,
             root: Node::from(bytes(ROOT)),
         }),
+        checkpoints: Vec::new(),
     };
     for thorough in [false, true] {
         let options = Options {

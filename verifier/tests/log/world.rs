@@ -7,7 +7,9 @@ use record::key::encode_base64;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tlog::{Checkpoint, Cosignature, Frontier, KeyType, MapKey, MapLeaf, Node, Perfect, VerifierKey};
-use tlog::{hash_leaf, log_entry, map_root, prove_consistency, prove_inclusion, prove_map, prove_range, timeline_entry};
+use tlog::{
+    hash_leaf, log_entry, map_root, prove_consistency, prove_inclusion, prove_map, prove_range, timeline_entry,
+};
 use verifier::{Options, ProofOptions, Report, Trust, verify_log};
 
 /// Seeds of the witnesses' keys.
@@ -264,7 +266,10 @@ impl World {
                 && match label {
                     "" => true,
                     "kind" => record.kind.as_str() == target,
-                    _ => record.links.iter().any(|link| (link.label(), link.target()) == (label, target)),
+                    _ => record
+                        .links
+                        .iter()
+                        .any(|link| (link.label(), link.target()) == (label, target)),
                 }
         };
         self.written[..n as usize].iter().filter(belongs).collect()
@@ -292,7 +297,10 @@ impl World {
 
     /// The leaves of the top map at `n`, and its root.
     pub fn top(&self, n: u64) -> (Vec<MapLeaf>, Node) {
-        let mut tenants: Vec<&str> = self.written[..n as usize].iter().map(|one| one.record.tenant.as_str()).collect();
+        let mut tenants: Vec<&str> = self.written[..n as usize]
+            .iter()
+            .map(|one| one.record.tenant.as_str())
+            .collect();
         tenants.sort_unstable();
         tenants.dedup();
         let mut leaves: Vec<MapLeaf> = tenants
