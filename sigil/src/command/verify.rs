@@ -18,7 +18,7 @@ use record::RecordId;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use verifier::{Options, Outcome, Report, Trust};
+use verifier::{Check, Options, Outcome, Report, Trust, Verdict};
 
 /// Verifies what the arguments name.
 pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
@@ -112,11 +112,16 @@ pub fn first_wrong(inspection: &Inspection, trust: Option<&Trust>, lost: u64) ->
     let failed = report.findings.first().map(ToString::to_string);
     let unchecked = || {
         let mut verdicts = report.verdicts.iter();
-        let unchecked =
-            verdicts.find(|(check, verdict)| *check != verifier::Check::Trust && *verdict != verifier::Verdict::Passed);
+        let unchecked = verdicts.find(|(check, verdict)| is_due(*check) && matches!(verdict, Verdict::NotChecked(_)));
         unchecked.map(|(check, verdict)| format!("{check}: {verdict:?}"))
     };
     failed.or_else(|| findings.into_iter().next()).or_else(unchecked)
+}
+
+/// Whether a log without this check is not whole. Who is trusted is not asked here, and a log that was made from copies of
+/// its records has none of its checkpoints any more.
+const fn is_due(check: Check) -> bool {
+    !matches!(check, Check::Trust | Check::Checkpoints | Check::Witnesses)
 }
 
 /// The verifier's report, and what else is wrong with the store.
@@ -126,7 +131,8 @@ fn whole_log(
     thorough: bool,
     sealed: store::SealedCheck,
 ) -> (Report, Vec<String>) {
-    let claims = store::claims(inspection);
+    let mut unreadable = Vec::new();
+    let claims = store::claims(inspection, store::checkpoints(inspection, &mut unreadable));
     let total = claims.head.map(|head| head.size);
     let bar = progress::bar("verifying", "records", total.unwrap_or(0));
     let show = |done: u64, _total: Option<u64>| bar.set_position(done);
@@ -140,7 +146,8 @@ fn whole_log(
     };
     let report = verifier::verify_log(store::items(inspection, &sealed), Some(&mut derived), &claims, &options);
     bar.finish_and_clear();
-    let mut findings = sealed.findings();
+    let mut findings = unreadable;
+    findings.extend(sealed.findings());
     findings.extend(store::scan(inspection, total.unwrap_or(0)));
     (report, findings)
 }

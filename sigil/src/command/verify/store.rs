@@ -123,6 +123,17 @@ pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
 
+/// The notes of the checkpoints that the store keeps; what is wrong with them is put to `findings`.
+pub fn checkpoints(inspection: &Inspection, findings: &mut Vec<String>) -> Vec<String> {
+    match inspection.checkpoints() {
+        Ok(kept) => kept.into_iter().map(|checkpoint| checkpoint.note).collect(),
+        Err(error) => {
+            findings.push(format!("the stored checkpoints cannot be read: {error}"));
+            Vec::new()
+        }
+    }
+}
+
 /// The blocks of the store, in order.
 pub fn items<'a>(inspection: &'a Inspection, sealed: &'a SealedCheck) -> impl Iterator<Item = Item> + Send + 'a {
     let mut next = 0;
@@ -154,8 +165,8 @@ fn stored(record: ledger::StoredRecord) -> StoredRecord {
     }
 }
 
-/// What HEAD and the store say about the end of the log.
-pub fn claims(inspection: &Inspection) -> Claims {
+/// What HEAD and the store say about the end of the log, with the checkpoints that the store keeps.
+pub fn claims(inspection: &Inspection, checkpoints: Vec<String>) -> Claims {
     let ends = inspection.ends();
     let tip = ends
         .tip
@@ -171,7 +182,7 @@ pub fn claims(inspection: &Inspection) -> Claims {
             size: tip.0,
             root: Node::from(tip.2),
         }),
-        checkpoints: Vec::new(),
+        checkpoints,
     }
 }
 
