@@ -1,9 +1,11 @@
 //! The command line: verbs and flags. Flags win over `SIGIL_*` variables, which win over configuration files.
 
 mod config;
+mod export;
 mod stream;
 
 pub use config::{ConfigArgs, ConfigVerb};
+pub use export::{ExportProof, ExportVerb};
 pub use stream::StreamVerb;
 
 mod restore;
@@ -57,6 +59,9 @@ pub enum Verb {
     Record(RecordVerb),
     /// Check a log, or one of its records, against a trust file.
     Verify(Verify),
+    /// Take records out of a log, with what proves them.
+    #[command(subcommand)]
+    Export(ExportVerb),
     /// Look at or rebuild the read model.
     #[command(subcommand)]
     Projection(ProjectionVerb),

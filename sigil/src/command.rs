@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod dev;
 mod doctor;
+mod export;
 mod gateway;
 mod health;
 mod import;
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Timeline(args) => timeline::run(args, output).await,
         Verb::Record(verb) => record::run(verb, output).await,
         Verb::Verify(args) => verify::run(args, output).await,
+        Verb::Export(verb) => export::run(verb, output).await,
         Verb::Projection(verb) => projection::run(verb, output).await,
         Verb::Key(verb) => key::run(verb, output).await,
         Verb::Gateway(verb) => gateway::run(verb, output).await,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-const VERBS: [&[&str]; 29] = [
+const VERBS: [&[&str]; 31] = [
     &["demo"],
     &["dev"],
     &["init"],
@@ -17,6 +17,8 @@ const VERBS: [&[&str]; 29] = [
     &["record", "list"],
     &["record", "tail"],
     &["verify"],
+    &["export"],
+    &["export", "proof"],
     &["projection"],
     &["projection", "status"],
     &["projection", "rebuild"],
