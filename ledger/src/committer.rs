@@ -14,6 +14,7 @@ use crate::disclosure;
 use crate::engine::{Outcome, Request, Shared, Tip};
 use crate::guards::{Expiry, OnceKey};
 use crate::head::HeadFile;
+use crate::map::Growth;
 use crate::probe::Step;
 use crate::recent::Entry;
 use crate::sequencer::{Batch, Verdict};
@@ -42,6 +43,8 @@ pub(crate) struct Committer {
     /// Room for a block, used again from commit to commit.
     pub(crate) buffer: Vec<u8>,
     pub(crate) expiry: Expiry,
+    /// What the map is told.
+    pub(crate) growth: Growth,
 }
 
 impl Committer {
@@ -85,6 +88,7 @@ impl Committer {
                     .for_each(|access| self.shared.set_access(access));
                 self.publish(&records);
                 answer(batch.waiting, &records);
+                self.growth.send(records);
             }
             Err(error) => {
                 let reason = error.reason();
@@ -150,9 +154,11 @@ impl Committer {
         buffer.clear();
         buffer.extend_from_slice(&RESERVED);
         let mut block = block::Writer::behind(buffer);
+        self.growth.begin();
         let mut completed = Vec::new();
         for record in records {
             self.edge.append(record.leaf, &mut tiles);
+            self.growth.record(record, &self.edge);
             block.record(&record.bytes);
             for (at, key) in record.prepared.timeline_keys.iter().enumerate() {
                 completed.clear();
@@ -167,6 +173,7 @@ impl Committer {
                 }
                 block.timeline(position);
                 completed.iter().for_each(|node| block.node(node));
+                self.growth.timeline(position, &completed);
             }
             batch.insert(&store.ids, record.prepared.id_key, record.offset.to_be_bytes());
             if let Some(guard) = record.prepared.guard_key {
@@ -183,6 +190,7 @@ impl Committer {
         self.shared.seal_in_place("log", &key, &mut self.buffer)?;
         batch.insert(&store.log, key, self.buffer.as_slice());
         for (key, frontier) in self.timelines.take_changed() {
+            self.growth.frontier(key, &frontier);
             batch.insert(&store.heads, key, frontier);
         }
         for FullTile { id, nodes } in tiles {

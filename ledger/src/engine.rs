@@ -13,6 +13,7 @@ use crate::guards::{Expiry, OnceKey};
 use crate::handle::Config;
 use crate::index::Key;
 use crate::keyring::Keyring;
+use crate::map::{Growth, Note, Start, Worker};
 use crate::prepare::{Prepared, Preparer};
 use crate::probe::Probe;
 use crate::proofs::Tiles;
@@ -28,7 +29,7 @@ use ed25519_dalek::SigningKey;
 use ledger_client::Receipt;
 use record::{Draft, Hash, PublicKey, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -138,6 +139,8 @@ pub(crate) struct Shared {
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Message>,
+    /// The map's thread, when a map is kept; it ends first, because its last work is an append.
+    map: Mutex<Option<(Sender<Note>, JoinHandle<()>)>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -193,6 +196,7 @@ impl Engine {
             });
         }
         committed.send_replace(state.size());
+        let named = state.map_size();
         let access = Access::of(&state, |key| keyring.secrets.signing_key(key)).map(Arc::new);
         let shared = Arc::new(Shared {
             standing: Standing::read(&store)?,
@@ -226,12 +230,15 @@ impl Engine {
             synced: Instant::now(),
             buffer: Vec::new(),
             expiry: Expiry::default(),
+            growth: Growth::default(),
         };
-        Self::start(shared, sequencer, committer)
+        Self::start(shared, sequencer, committer, named)
     }
 
-    fn start(shared: Arc<Shared>, sequencer: Sequencer, committer: Committer) -> Result<Self, Error> {
+    fn start(shared: Arc<Shared>, sequencer: Sequencer, mut committer: Committer, named: u64) -> Result<Self, Error> {
         let (requests, received) = mpsc::unbounded_channel();
+        let map = start_map(&shared, &requests, named)?;
+        committer.growth = Growth::to(map.as_ref().map(|(notes, _)| notes.clone()));
         let (stamped, to_sign) = sync_channel(STAGE_DEPTH);
         let (signed, to_commit) = sync_channel(STAGE_DEPTH);
         let pool = rayon::ThreadPoolBuilder::new()
@@ -246,6 +253,7 @@ impl Engine {
         Ok(Self {
             shared,
             requests,
+            map: Mutex::new(map),
             threads: Mutex::new(threads),
         })
     }
@@ -262,12 +270,16 @@ impl Engine {
 
     /// Commits what was received, closes the log, and waits for the threads to end.
     pub(crate) fn stop(&self) {
+        let map = self.map.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((notes, thread)) = map {
+            // It may have ended already, after a failure.
+            let _ended = notes.send(Note::Close);
+            join(thread);
+        }
         // The sequencer may have ended already, after a failed commit.
         let _ended = self.requests.send(Message::Stop);
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the ledger panicked");
-            }
+            join(thread);
         }
     }
 }
@@ -276,6 +288,32 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the ledger panicked");
+    }
+}
+
+/// Starts the map's thread, where checkpoints are made. `named`: number of records that the newest map root covers.
+fn start_map(
+    shared: &Arc<Shared>,
+    requests: &mpsc::UnboundedSender<Message>,
+    named: u64,
+) -> Result<Option<(Sender<Note>, JoinHandle<()>)>, Error> {
+    let Some(config) = &shared.config.checkpoints else {
+        return Ok(None);
+    };
+    let (notes, told) = channel();
+    let worker = Worker::new(Start {
+        shared: Arc::clone(shared),
+        notes: told,
+        requests: requests.clone(),
+        interval: config.interval,
+        named,
+    })?;
+    Ok(Some((notes, spawn("sigil-map", shared, move || worker.run())?)))
 }
 
 /// Takes the engine out of service when its thread panics: it is replaced, as after a failed commit.

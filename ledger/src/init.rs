@@ -76,7 +76,11 @@ async fn create_behind(init: Init, predecessor: Option<Predecessor>) -> Result<C
     let secrets = Secrets::fresh()?;
     let [record_key, checkpoint_key] = public_keys(&secrets)?;
     create_files(&init, secrets)?;
-    let handle = Handle::open(init.config.clone())?;
+    // A log begins with its genesis; the first start makes the first checkpoint.
+    let handle = Handle::open(Config {
+        checkpoints: None,
+        ..init.config.clone()
+    })?;
     let genesis = Genesis {
         format_version: 1,
         slug: init.slug.to_string(),

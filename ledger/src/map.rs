@@ -6,17 +6,22 @@
 //! `page` and `trie` are the map as such, `fragment` the trees of the timelines, `place` and `version` where they lie in the
 //! keyspace `map`, `reader` what proves. Two levels: a map per tenant, and one over all tenants.
 
+mod catch_up;
 mod delta;
 mod fragment;
 mod page;
 mod pages;
+mod pending;
 mod place;
 mod reader;
 mod trie;
 mod version;
+mod worker;
+mod writer;
 
 pub(crate) use delta::Growth;
 pub(crate) use reader::{Maps, Proven};
+pub(crate) use worker::{Start, Worker};
 
 /// What the map's worker is told.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
-//! Named steps of a commit and of a checkpoint at which tests make I/O fail. In a product build every step succeeds at no cost.
+//! Named steps of a commit, of the map and of a checkpoint at which tests make I/O fail. In a product build every step succeeds at no cost.
 
 use std::sync::Arc;
 
-/// A step of a commit or of a checkpoint, in order. `After...` fails a step that was applied.
+/// A step of a commit, of the map or of a checkpoint, in order. `After...` fails a step that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// New scope keys are about to be synced.
@@ -17,6 +17,10 @@ pub(crate) enum Step {
     Checkpoint,
     /// The checkpoint is durable, nobody knows yet.
     AfterCheckpoint,
+    /// A version of the maps is about to be written.
+    Map,
+    /// It is written, and the map's thread does not know yet.
+    AfterMap,
 }
 
 type Fail = dyn Fn(Step) -> Option<std::io::Error> + Send + Sync;

@@ -41,6 +41,11 @@ impl Standing {
         }
     }
 
+    /// Whether the log was closed for good.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Whether the log was restored within the last day: whoever saw more of it may not have been met yet.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
         let until = self.restored_at.and_then(|at| later(at, GUARD_MICROS));

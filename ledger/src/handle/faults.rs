@@ -48,7 +48,8 @@ enum Told {
 
 const fn told(step: Step, load: Load) -> Told {
     match (step, load) {
-        (Step::Scopes, Load::Single | Load::Many) => Told::Stored,
+        // Steps of the map are not met here: no checkpoints are made.
+        (Step::Scopes, Load::Single | Load::Many) | (Step::Map | Step::AfterMap, _) => Told::Stored,
         (Step::Scopes, Load::Sealed) | (Step::Commit, _) => Told::Nothing,
         (Step::AfterCommit | Step::Head, _) => Told::Unknown,
         (Step::Checkpoint | Step::AfterCheckpoint, _) => Told::Stored,

@@ -5,11 +5,11 @@
 
 use super::pages::Pages;
 use super::place::{Places, Trie};
-use super::version::{self, Version};
+use super::version::{self, Version, is_whole};
 use super::{fragment, trie};
 use crate::Error;
 use crate::index::Index;
-use crate::store::{Store, View};
+use crate::store::Store;
 use record::{Origin, Tenant};
 use tlog::{MapKey, MapLeaf, MapProof, Node, Perfect};
 
@@ -84,11 +84,6 @@ impl Maps {
         let key = self.places.index.timeline(tenant, label, target);
         fragment::node(&key, at, |prefix| view.map_prefix(&prefix))
     }
-}
-
-fn is_whole(view: &View, n: u64) -> Result<bool, Error> {
-    let found = view.map(&version::key(n))?;
-    found.map_or(Ok(false), |value| Ok(Version::decode(&value)?.whole))
 }
 
 fn way(pages: &Pages<'_>, trie: Trie, n: u64, key: &MapKey) -> Result<MapProof, Error> {

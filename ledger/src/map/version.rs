@@ -13,7 +13,7 @@
 
 use super::place::{ID, PageId};
 use crate::Error;
-use crate::store::read_u64;
+use crate::store::{View, read_u64};
 
 const TAG: u8 = 2;
 /// How long a version can be read after it was superseded, in microseconds.
@@ -72,6 +72,12 @@ impl Version {
         };
         read().ok_or_else(|| Error::corrupt("keyspace map", "a version is malformed"))
     }
+}
+
+/// Whether there is a version over `n` records that proofs can be made from.
+pub(super) fn is_whole(view: &View, n: u64) -> Result<bool, Error> {
+    let found = view.map(&key(n))?;
+    found.map_or(Ok(false), |value| Ok(Version::decode(&value)?.whole))
 }
 
 #[cfg(test)]

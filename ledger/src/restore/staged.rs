@@ -61,7 +61,11 @@ impl Staged {
             disclosures_lost: restored.disclosures_lost,
         };
         let opened = {
-            let config = config.clone();
+            // Nothing but the recovery is written before the directory is a log.
+            let config = Config {
+                checkpoints: None,
+                ..config.clone()
+            };
             tokio::task::spawn_blocking(move || {
                 Handle::open_locked(config, Arc::new(SystemClock), Probe::default(), lock)
             })

@@ -13,5 +13,6 @@ mod files;
 mod flips;
 mod history;
 mod log;
+mod map;
 mod reopen;
 mod restore;

@@ -58,7 +58,7 @@ fn key() -> impl Strategy<Value = MapKey> {
 }
 
 fn rounds() -> impl Strategy<Value = Vec<Vec<(MapKey, u64)>>> {
-    prop::collection::vec(prop::collection::vec((key(), 1_u64..1 << 40), 1..24), 1..6)
+    prop::collection::vec(prop::collection::vec((key(), 1_u64..1 << 40), 1..14), 1..5)
 }
 
 fn leaf(key: MapKey, count: u64) -> MapLeaf {
@@ -70,6 +70,8 @@ fn leaf(key: MapKey, count: u64) -> MapLeaf {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
     #[test]
     fn every_version_is_the_map_of_the_oracle(rounds in rounds(), other in key()) {
         let (mut pages, mut all) = (Pages::default(), BTreeMap::new());

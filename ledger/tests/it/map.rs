@@ -1,0 +1,268 @@
+//! The authenticated map in the log: its roots are those that anybody computes from the records, whatever happened between.
+
+use crate::check::look;
+use crate::log::{Log, all, append, event, plain, tenant};
+use ledger::{CheckpointConfig, Config, Handle};
+use ledger_client::LedgerClient as _;
+use record::{Link, NewRecord, Record, Space, Tenant};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tlog::{Frontier, MapKey, MapLeaf, Node, hash_leaf, map_root, timeline_entry};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Every timeline of every tenant, as it follows from records.
+#[derive(Default)]
+pub struct Oracle {
+    tenants: BTreeMap<MapKey, BTreeMap<MapKey, Frontier>>,
+}
+
+impl Oracle {
+    pub fn push(&mut self, record: &Record) {
+        let leaf = hash_leaf(&timeline_entry(record.hash.as_bytes()));
+        let timelines = self.tenants.entry(MapKey::tenant(record.tenant.as_str())).or_default();
+        let linked = record.links.iter().filter(|link| link.has_timeline());
+        let linked = linked.map(|link| MapKey::timeline(link.label(), link.target()));
+        let own = [MapKey::whole_chain(), MapKey::timeline("kind", record.kind.as_str())];
+        for key in own.into_iter().chain(linked) {
+            timelines.entry(key).or_default().append(leaf, drop);
+        }
+    }
+
+    pub fn root(&self) -> Node {
+        let leaf = |key: MapKey, frontier: &Frontier| MapLeaf {
+            key,
+            count: frontier.size(),
+            root: frontier.root(),
+        };
+        let tenants = self.tenants.iter().map(|(tenant, timelines)| MapLeaf {
+            key: *tenant,
+            count: timelines[&MapKey::whole_chain()].size(),
+            root: map_root(
+                &timelines
+                    .iter()
+                    .map(|(key, frontier)| leaf(*key, frontier))
+                    .collect::<Vec<_>>(),
+            ),
+        });
+        map_root(&tenants.collect::<Vec<_>>())
+    }
+}
+
+/// The sizes that map roots name; each has been compared with the oracle's root.
+pub fn checked_roots(records: &[Record]) -> Vec<u64> {
+    let (mut oracle, mut roots, mut sizes) = (Oracle::default(), vec![Oracle::default().root()], Vec::new());
+    for record in records {
+        if record.kind.as_str() == "ledger.map_root" {
+            let size = record.payload["size"].as_u64().expect("a number");
+            assert!(record.tenant.is_ledger() && record.space == Space::System);
+            assert!(
+                size <= record.offset && sizes.last() <= Some(&size),
+                "offset {}",
+                record.offset
+            );
+            let expected = roots[usize::try_from(size).expect("fits")].to_string();
+            assert_eq!(record.payload["root"], expected, "offset {}", record.offset);
+            sizes.push(size);
+        }
+        oracle.push(record);
+        roots.push(oracle.root());
+    }
+    sizes
+}
+
+fn config(log: &Log, interval_ms: u64) -> Config {
+    Config {
+        checkpoints: Some(CheckpointConfig {
+            interval: Duration::from_millis(interval_ms),
+            ..CheckpointConfig::default()
+        }),
+        ..log.config()
+    }
+}
+
+fn open(log: &Log, interval_ms: u64) -> Handle {
+    loop {
+        match Handle::open(config(log, interval_ms)) {
+            Err(ledger::Error::InUse { .. }) => std::thread::yield_now(),
+            opened => return opened.expect("opens"),
+        }
+    }
+}
+
+/// An event of one of some tenants, sessions and subjects.
+fn varied(n: u64) -> NewRecord {
+    let link = |label: &str, of: u64| Link::new(label, format!("{label}:{}", n % of)).expect("a link");
+    NewRecord {
+        tenant: tenant(["default", "acme", "beta"][usize::try_from(n % 3).expect("fits")]),
+        links: record::link::normalize(vec![
+            link("actor", 2),
+            link("session", 17),
+            link("subject", 1_000_003),
+            link("resource", 5),
+        ])
+        .expect("links"),
+        ..event("act")
+    }
+}
+
+async fn with_tenants(handle: &Handle) {
+    for name in ["acme", "beta"] {
+        let created = handle.create_tenant(Tenant::parse(name).expect("a tenant"), name.to_owned());
+        created.await.expect("creates");
+    }
+}
+
+/// Waits until a map root covers `size` records; gives all records.
+async fn until_covered(handle: &Handle, size: u64) -> Vec<Record> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut committed = handle.committed();
+    loop {
+        let records = all(handle).await;
+        let covered = records
+            .iter()
+            .filter(|record| record.kind.as_str() == "ledger.map_root");
+        let covered = covered.filter_map(|record| record.payload["size"].as_u64()).max();
+        if covered.is_some_and(|covered| covered >= size) {
+            return records;
+        }
+        assert!(Instant::now() < deadline, "{covered:?} of {size}");
+        let _later = tokio::time::timeout(DEADLINE, committed.changed()).await;
+    }
+}
+
+/// Everything that is said of a closed log is right.
+fn sound(log: &Log) {
+    if let Err(findings) = look(&log.config()) {
+        panic!("{findings:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roots_in_the_log_are_those_that_follow_from_its_records() {
+    let log = Log::create().await;
+    let handle = open(&log, 10);
+    with_tenants(&handle).await;
+    for round in 0..12 {
+        let records = (round * 50..(round + 1) * 50).map(varied).collect();
+        for receipt in handle.append_many(records).await.expect("answers") {
+            receipt.expect("appends");
+        }
+    }
+    let records = until_covered(&handle, handle.head().await.expect("a head").size.min(604)).await;
+    assert!(checked_roots(&records).len() > 1);
+    handle.close();
+    drop(handle);
+    let handle = log.open();
+    let records = all(&handle).await;
+    let last = records.last().expect("a record");
+    assert_eq!(last.kind.as_str(), "ledger.map_root", "one before the close");
+    let sizes = checked_roots(&records);
+    // Nothing but map roots lies behind what the last one covers.
+    let covered = usize::try_from(*sizes.last().expect("a root")).expect("fits");
+    assert!(
+        records[covered..]
+            .iter()
+            .all(|record| record.kind.as_str() == "ledger.map_root")
+    );
+    handle.close();
+    drop(handle);
+    sound(&log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_checkpoints_there_is_no_map() {
+    let log = Log::create().await;
+    let handle = log.open();
+    append(&handle, event("x")).await;
+    handle.close();
+    drop(handle);
+    let seen = look(&log.config()).expect("is sound");
+    assert!(seen.counts.contains(&("map", 0)), "{:?}", seen.counts);
+    assert_eq!(seen.records.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_from_before_is_caught_up_and_an_idle_one_stays_as_it_is() {
+    let log = Log::create().await;
+    let handle = log.open();
+    with_tenants(&handle).await;
+    for n in 0..300 {
+        handle.append(plain(varied(n))).await.expect("appends");
+    }
+    handle.close();
+    drop(handle);
+    let handle = open(&log, 1);
+    let records = until_covered(&handle, 304).await;
+    assert_eq!(checked_roots(&records), [304]);
+    handle.close();
+    drop(handle);
+    // Opened and closed without a record: nothing is due.
+    for _ in 0..3 {
+        let handle = open(&log, 1);
+        handle.close();
+        drop(handle);
+    }
+    // Opened for a while: nothing is due either.
+    let handle = open(&log, 1);
+    let mut committed = handle.committed();
+    let more = tokio::time::timeout(Duration::from_millis(700), async {
+        while *committed.borrow_and_update() == records.len() as u64 {
+            committed.changed().await.expect("is open");
+        }
+    });
+    assert!(more.await.is_err(), "a map root without a record");
+    append(&handle, event("next")).await;
+    let records = until_covered(&handle, 306).await;
+    assert_eq!(checked_roots(&records), [304, 306]);
+    handle.close();
+    drop(handle);
+    sound(&log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_may_be_off_for_a_while() {
+    let log = Log::create().await;
+    let mut size = 2;
+    for round in 0..4 {
+        let handle = open(&log, 1);
+        append(&handle, event("on")).await;
+        until_covered(&handle, size + 1).await;
+        handle.close();
+        drop(handle);
+        let handle = log.open();
+        for _ in 0..round * 7 {
+            append(&handle, event("off")).await;
+        }
+        size = handle.head().await.expect("a head").size;
+        handle.close();
+        drop(handle);
+    }
+    let handle = open(&log, 1);
+    let records = until_covered(&handle, size).await;
+    assert!(checked_roots(&records).len() >= 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_record_before_a_close_is_covered() {
+    let log = Log::create().await;
+    for round in 0..6 {
+        // No interval passes in a test: what comes after the first cycle waits for the close.
+        let handle = open(&log, 3_600_000);
+        for _ in 0..=round {
+            append(&handle, event("x")).await;
+        }
+        handle.close();
+        drop(handle);
+        let handle = log.open();
+        let records = all(&handle).await;
+        let sizes = checked_roots(&records);
+        let last = records
+            .iter()
+            .rposition(|record| record.kind.as_str() != "ledger.map_root");
+        // It may cover map roots before it as well.
+        let covered = sizes.last().zip(last).map(|(size, last)| *size > last as u64);
+        assert_eq!(covered, Some(true), "{sizes:?} for {last:?}");
+        handle.close();
+    }
+}
