@@ -9,8 +9,10 @@ pub use export::{ExportProof, ExportVerb};
 pub use stream::StreamVerb;
 
 mod restore;
+mod verify;
 
 pub use restore::{Backup, Restore};
+pub use verify::Verify;
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -57,8 +59,8 @@ pub enum Verb {
     /// Append, get or list records.
     #[command(subcommand)]
     Record(RecordVerb),
-    /// Check a log, or one of its records, against a trust file.
-    Verify(Verify),
+    /// Check a log, a proof, a saved answer or a running server against a trust file.
+    Verify(Box<Verify>),
     /// Take records out of a log, with what proves them.
     #[command(subcommand)]
     Export(ExportVerb),
@@ -277,35 +279,6 @@ pub enum RecordVerb {
         #[arg(short = 'n', long, default_value_t = 10)]
         lines: u64,
     },
-}
-
-/// `sigil verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// The log's directory [default: log.data_dir of a configuration file, or sigil-data].
-    #[arg(env = "SIGIL_DATA_DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// The key file [default: the directory's name with `.key`; or 64 hex digits in SIGIL_KEY].
-    #[arg(long, env = "SIGIL_KEY_FILE")]
-    pub key_file: Option<PathBuf>,
-    /// A file whose first line is the passphrase, instead of a key file.
-    #[arg(long, env = "SIGIL_PASSPHRASE_FILE", conflicts_with = "key_file")]
-    pub passphrase_file: Option<PathBuf>,
-    /// The trust file: origin, genesis and keys that you pin. Without it the outcome is "could not be checked".
-    #[arg(long, env = "SIGIL_TRUST")]
-    pub trust: Option<PathBuf>,
-    /// Check one record instead of the whole log.
-    #[arg(long, value_name = "ID")]
-    pub record: Option<String>,
-    /// The tenant of that record.
-    #[arg(long, env = "SIGIL_TENANT", default_value = "default")]
-    pub tenant: String,
-    /// Check the log only, not the read model built from it.
-    #[arg(long)]
-    pub log_only: bool,
-    /// Check every signature on its own and canonicalize with a second implementation: several times slower.
-    #[arg(long)]
-    pub thorough: bool,
 }
 
 /// `sigil projection ...`.

@@ -39,7 +39,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(args, output).await,
         Verb::Timeline(args) => timeline::run(args, output).await,
         Verb::Record(verb) => record::run(verb, output).await,
-        Verb::Verify(args) => verify::run(args, output).await,
+        Verb::Verify(args) => verify::run(*args, output).await,
         Verb::Export(verb) => export::run(verb, output).await,
         Verb::Projection(verb) => projection::run(verb, output).await,
         Verb::Key(verb) => key::run(verb, output).await,

@@ -1,8 +1,10 @@
-//! `sigil verify`: a whole log, or one record of it, against a trust file.
+//! `sigil verify`: a whole log, one of its records, a file with a proof, or a running server, against a trust file.
 //!
-//! The directory is only read: the store is opened on a shadow. After the log, the read model beside it is compared with
-//! a replay, so that a changed row is found as well. Exit 3: something is wrong; 5: it could not be checked.
+//! A directory is only read: the store is opened on a shadow. After the log, the read model beside it is compared with a
+//! replay, so that a changed row is found as well. What a file is, its content says. Exit 3: something is wrong; 5: it
+//! could not be checked.
 
+mod file;
 mod keys;
 pub mod replay;
 mod store;
@@ -18,27 +20,35 @@ use record::RecordId;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use tlog::Policy;
 use verifier::{Check, Options, Outcome, Report, Trust, Verdict};
 
 /// Verifies what the arguments name.
 pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
+    if let Some(path) = args.what.as_deref().filter(|path| path.is_file()) {
+        return file::run(path, &args, output).await;
+    }
     let log = cli::LogArgs {
-        data_dir: args.data_dir.clone(),
+        data_dir: args.what.clone(),
         key_file: args.key_file.clone(),
         passphrase_file: args.passphrase_file.clone(),
     };
     let place = Place::of(&log)?;
     let trust = args.trust.as_deref().map(read_trust).transpose()?;
+    let depth = Depth {
+        log_only: args.log_only,
+        thorough: args.thorough,
+        policy: args.policy.as_deref().map(read_policy).transpose()?,
+        checkpoints: args
+            .checkpoints
+            .iter()
+            .map(|path| read_text(path))
+            .collect::<Result<_, _>>()?,
+    };
     let inspection = open(&place).await?;
     match &args.record {
         Some(id) => record(&inspection, id, &args, trust.as_ref(), output),
-        None => {
-            let depth = Depth {
-                log_only: args.log_only,
-                thorough: args.thorough,
-            };
-            check(&place, inspection, trust, depth, output).await
-        }
+        None => check(&place, inspection, trust, depth, output).await,
     }
 }
 
@@ -48,11 +58,14 @@ pub async fn place(place: &Place, trust_file: &Path, output: &Output) -> Result<
     check(place, inspection, Some(trust), Depth::default(), output).await
 }
 
-/// How much is checked.
-#[derive(Debug, Clone, Copy, Default)]
+/// How much is checked, and what is known beside the log.
+#[derive(Debug, Clone, Default)]
 struct Depth {
     log_only: bool,
     thorough: bool,
+    policy: Option<Policy>,
+    /// Checkpoints that are known from elsewhere.
+    checkpoints: Vec<String>,
 }
 
 async fn open(place: &Place) -> Result<Arc<Inspection>, Failure> {
@@ -87,14 +100,26 @@ async fn check(
     depth: Depth,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let (log, thorough) = (Arc::clone(&inspection), depth.thorough);
-    let work =
-        tokio::task::spawn_blocking(move || whole_log(&log, trust.as_ref(), thorough, store::SealedCheck::default()));
+    let (log, log_only) = (Arc::clone(&inspection), depth.log_only);
+    let sealed = store::SealedCheck::default();
+    let work = tokio::task::spawn_blocking(move || whole_log(&log, trust.as_ref(), &depth, sealed));
     let (report, mut findings) = work.await.map_err(anyhow::Error::from)?;
-    if !depth.log_only {
+    if !log_only {
         findings.extend(replay::compare(place, &inspection).await?);
     }
     Ok(tell(&report, &findings, output))
+}
+
+/// Reads a text that the arguments name.
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let wrong = |error| Failure::new(Exit::Unchecked, format!("{}: {error}", path.display()));
+    std::fs::read_to_string(path).map_err(wrong)
+}
+
+/// Reads a tlog-policy.
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let wrong = |error| Failure::new(Exit::Unchecked, format!("policy {}: {error}", path.display()));
+    Policy::parse(&read_text(path)?).map_err(wrong)
 }
 
 /// Reads a trust file.
@@ -108,7 +133,12 @@ pub fn read_trust(path: &Path) -> Result<Trust, Failure> {
 
 /// The first thing that is wrong with a log in which `lost` sealed values are known to be lost; `None` when it is whole.
 pub fn first_wrong(inspection: &Inspection, trust: Option<&Trust>, lost: u64) -> Option<String> {
-    let (report, findings) = whole_log(inspection, trust, false, store::SealedCheck::admitting(lost));
+    let (report, findings) = whole_log(
+        inspection,
+        trust,
+        &Depth::default(),
+        store::SealedCheck::admitting(lost),
+    );
     let failed = report.findings.first().map(ToString::to_string);
     let unchecked = || {
         let mut verdicts = report.verdicts.iter();
@@ -128,18 +158,21 @@ const fn is_due(check: Check) -> bool {
 fn whole_log(
     inspection: &Inspection,
     trust: Option<&Trust>,
-    thorough: bool,
+    depth: &Depth,
     sealed: store::SealedCheck,
 ) -> (Report, Vec<String>) {
     let mut unreadable = Vec::new();
-    let claims = store::claims(inspection, store::checkpoints(inspection, &mut unreadable));
+    let mut checkpoints = store::checkpoints(inspection, &mut unreadable);
+    checkpoints.extend_from_slice(&depth.checkpoints);
+    let claims = store::claims(inspection, checkpoints);
     let total = claims.head.map(|head| head.size);
     let bar = progress::bar("verifying", "records", total.unwrap_or(0));
     let show = |done: u64, _total: Option<u64>| bar.set_position(done);
     let mut derived = store::Stored { inspection };
     let options = Options {
         trust,
-        thorough,
+        policy: depth.policy.as_ref(),
+        thorough: depth.thorough,
         total,
         progress: Some(&show),
         ..Options::default()
