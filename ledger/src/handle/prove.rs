@@ -38,7 +38,9 @@ impl Handle {
             };
             prover.answer(&question)
         };
-        self.blocking(answer).await
+        // A stretch whose ends are not in the timeline, for example.
+        let answer = self.blocking(answer).await?;
+        answer.ok_or(Error::CommandRefused(Refusal::Malformed))
     }
 
     /// The checkpoint that is waited for, or the newest one when it did not come in time.

@@ -67,7 +67,7 @@ impl Proven {
             shared: &shared,
             newest,
         };
-        prover.answer(question).expect("reads")
+        prover.answer(question).expect("reads").expect("fits the log")
     }
 
     fn path(&self, question: &Question) -> (PathProof, Vec<Node>) {
