@@ -349,10 +349,14 @@ pub enum FromArg {
 /// `sigil key ...`.
 #[derive(Debug, Subcommand)]
 pub enum KeyVerb {
-    /// Replace the key that signs records, from the next record on.
+    /// Replace a signing key, with the root key's consent.
     Rotate {
         #[command(flatten)]
         log: LogArgs,
+        /// record: the key that signs records, from the next one on; checkpoint: the one that signs checkpoints, from the
+        /// first one behind the rotation on.
+        #[arg(long, default_value = "record", value_parser = ["record", "checkpoint"])]
+        role: String,
         /// The root key [default: the data directory's name with `.root`].
         #[arg(long)]
         root_key_file: Option<PathBuf>,

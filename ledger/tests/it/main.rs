@@ -14,5 +14,6 @@ mod flips;
 mod history;
 mod log;
 mod map;
+mod prove;
 mod reopen;
 mod restore;

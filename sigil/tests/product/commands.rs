@@ -330,6 +330,28 @@ fn the_key_is_rotated_with_the_root_key_only() {
 }
 
 #[test]
+fn the_checkpoint_key_is_rotated_beside_the_record_key() {
+    let log = history();
+    let rotated = log
+        .run(&["key", "rotate", "--role", "checkpoint", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (&rotated["role"], &rotated["offset"]),
+        (&json!("checkpoint"), &json!(12))
+    );
+    let key = rotated["verifier_key"].as_str().expect("a text");
+    assert!(tlog::VerifierKey::parse(key).is_ok(), "{key}");
+    log.feed(&["record", "append"], &event("agent:a", "after").to_string())
+        .exits(0);
+    let records = log.records();
+    assert_eq!(records[12]["payload"]["role"], "checkpoint");
+    assert_eq!(records[13]["pub_key"], records[11]["pub_key"]);
+    assert_eq!(log.verify(&log.trust_file()).exits(0).json()["size"], 14);
+    log.run(&["key", "rotate", "--role", "root"]).exits(2);
+}
+
+#[test]
 fn the_doctor_finds_and_repairs() {
     let log = Log::new();
     let healthy = log.run(&["doctor", "--json"]).exits(0);
