@@ -5,7 +5,7 @@
 
 use super::pages::Pages;
 use super::place::{Places, Trie};
-use super::version::{self, Version, is_whole};
+use super::version::is_whole;
 use super::{fragment, trie};
 use crate::Error;
 use crate::index::Index;
@@ -42,19 +42,6 @@ impl Maps {
             store,
             places: Places { log, index },
         }
-    }
-
-    /// The newest version over at most `n` records. It need not be one that a `ledger.map_root` names: those that are named
-    /// are kept as long as the others.
-    pub(crate) fn newest_at_most(&self, n: u64) -> Result<Option<u64>, Error> {
-        let view = self.store.view();
-        for entry in view.map_range(&version::key(0), &version::key(n)).rev() {
-            let (key, value) = entry?;
-            if Version::decode(&value)?.whole {
-                return Ok(Some(version::number(&key)?));
-            }
-        }
-        Ok(None)
     }
 
     /// The ways to a timeline in the maps over the first `n` records.

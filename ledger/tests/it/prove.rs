@@ -398,7 +398,10 @@ async fn every_checkpoint_continues_all_before_it_also_behind_kills() {
             ..proving(&log)
         };
         let handle = Handle::open(config).expect("opens");
-        if round > 0 {
+        if round == 0 {
+            let begins = handle.create_tenant(tenant("acme"), "Acme".to_owned());
+            begins.await.expect("begins");
+        } else {
             let newest = handle.checkpoints().borrow().as_ref().map(|newest| newest.size);
             assert!(newest >= told.last().map(|told| told.size), "what was told is there");
         }
@@ -443,7 +446,7 @@ async fn every_checkpoint_continues_all_before_it_also_behind_kills() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_is_waited_for() {
     let log = Log::create().await;
-    let handle = Handle::open(proving(&log)).expect("opens");
+    let handle = begun(&log).await;
     let ask = |covering, witnessed, wait_ms| Question::Checkpoint {
         covering,
         witnessed,
