@@ -19,6 +19,8 @@ pub struct LocalAuth {
     open_reads: bool,
     /// Callers from other machines may use the token: what carries it here is confidential.
     anywhere: bool,
+    /// Tiles and checkpoints need no credential, from wherever they are asked for.
+    tiles: bool,
     operator: Arc<Caller>,
     page: Arc<Caller>,
 }
@@ -31,6 +33,7 @@ impl LocalAuth {
             token: digest(token.as_bytes()),
             open_reads,
             anywhere: false,
+            tiles: false,
             operator: Arc::new(operator("local:operator", Auth::Local)),
             page: Arc::new(local("local:page", CallerKind::Page, 1, &[Role::Reader])),
         }
@@ -45,6 +48,17 @@ impl LocalAuth {
             operator: Arc::new(operator("key:operator", Auth::ApiKey)),
             ..Self::new(token, false)
         }
+    }
+
+    /// The same, with the log's tiles and checkpoint open to everybody who reaches the port.
+    #[must_use]
+    pub fn opening_tiles(self, open: bool) -> Self {
+        Self { tiles: open, ..self }
+    }
+
+    /// Whether tiles and checkpoint need no credential.
+    pub(crate) const fn opens_tiles(&self) -> bool {
+        self.tiles
     }
 
     /// Who sent a request with these headers from `peer`.

@@ -19,6 +19,7 @@ pub mod ops;
 mod policy;
 mod prefer;
 pub mod projections;
+mod proof;
 mod query;
 mod reading;
 mod routes;

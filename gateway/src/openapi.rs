@@ -3,7 +3,8 @@
 
 use crate::Shared;
 use crate::routes::{
-    append, audit, canon, disclosures, events, head, probes, projections, record, stream, tenants, timeline,
+    append, audit, canon, checkpoints, disclosures, events, head, probes, projections, proof, record, stream, tenants,
+    timeline, tlog,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -16,7 +17,14 @@ use utoipa_axum::routes;
 #[must_use]
 pub fn openapi() -> Value {
     let (_, document) = routes().split_for_parts();
-    serde_json::to_value(document).expect("an OpenAPI document is plain JSON")
+    let mut document = serde_json::to_value(document).expect("an OpenAPI document is plain JSON");
+    // The router's spelling of a path that goes on to the end is not OpenAPI's.
+    if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut)
+        && let Some(described) = paths.remove("/tlog/tile/{*path}")
+    {
+        paths.insert("/tlog/tile/{path}".to_owned(), described);
+    }
+    document
 }
 
 /// Every described route with its description.
@@ -24,12 +32,17 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::with_openapi(frame())
         .routes(routes!(append::append))
         .routes(routes!(record::record))
+        .routes(routes!(proof::proof))
         .routes(routes!(disclosures::disclosures))
         .routes(routes!(audit::audit))
         .routes(routes!(timeline::timeline))
         .routes(routes!(stream::stream))
         .routes(routes!(events::events))
         .routes(routes!(head::head))
+        .routes(routes!(checkpoints::list))
+        .routes(routes!(checkpoints::consistency))
+        .routes(routes!(tlog::checkpoint))
+        .routes(routes!(tlog::tile))
         .routes(routes!(canon::write))
         .routes(routes!(tenants::create))
         .merge(projection_routes())

@@ -13,6 +13,8 @@ pub(crate) enum Class {
     Query,
     /// Answers that stay open.
     Stream,
+    /// The log's tiles and checkpoint: reads, unless the gateway's door is open for them.
+    Tiles,
     /// Operation of the ledger.
     Admin,
     /// Health, metrics, documentation, the page: anyone who can reach the port.
@@ -25,6 +27,7 @@ impl Class {
             Self::Runtime => "runtime",
             Self::Query => "query",
             Self::Stream => "stream",
+            Self::Tiles => "tiles",
             Self::Admin => "admin",
             Self::Open => "open",
         }
@@ -72,6 +75,23 @@ pub(crate) const TABLE: &[Rule] = &[
     rule(Method::GET, "/v1/stream", Some(Role::Reader), 1, Class::Stream),
     rule(Method::GET, "/v1/events", Some(Role::Reader), 1, Class::Query),
     rule(Method::GET, "/v1/head", Some(Role::Reader), 1, Class::Query),
+    rule(
+        Method::GET,
+        "/v1/records/{id}/proof",
+        Some(Role::Reader),
+        1,
+        Class::Query,
+    ),
+    rule(Method::GET, "/v1/checkpoints", Some(Role::Reader), 1, Class::Query),
+    rule(
+        Method::GET,
+        "/v1/checkpoints/consistency",
+        Some(Role::Reader),
+        1,
+        Class::Query,
+    ),
+    rule(Method::GET, "/tlog/checkpoint", Some(Role::Reader), 1, Class::Tiles),
+    rule(Method::GET, "/tlog/tile/{*path}", Some(Role::Reader), 1, Class::Tiles),
     rule(Method::GET, "/audit/{id}", Some(Role::Reader), 1, Class::Query),
     rule(
         Method::GET,

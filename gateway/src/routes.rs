@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod audit;
 pub(crate) mod canon;
+pub(crate) mod checkpoints;
 pub(crate) mod disclosures;
 pub(crate) mod docs;
 pub(crate) mod events;
@@ -12,10 +13,12 @@ mod ndjson;
 pub(crate) mod page;
 pub(crate) mod probes;
 pub(crate) mod projections;
+pub(crate) mod proof;
 pub(crate) mod record;
 pub(crate) mod stream;
 pub(crate) mod tenants;
 pub(crate) mod timeline;
+pub(crate) mod tlog;
 
 use crate::Shared;
 use axum::Router;

@@ -2,6 +2,10 @@
 
 #![expect(dead_code, reason = "the fields describe bodies that are written as bytes")]
 
+mod proof;
+
+pub(crate) use proof::{CheckpointPage, ConsistencyProof, RecordProof};
+
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -100,7 +104,7 @@ pub(crate) struct Written {
     record: Option<Record>,
     id: Option<String>,
     hash: Option<String>,
-    /// `committed`.
+    /// `committed`, or with `until` what was reached: `included` or `witnessed`.
     state: String,
     /// Whether the log's stream had acknowledged the record; always `false` where no stream is configured.
     published: bool,

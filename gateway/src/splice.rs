@@ -1,13 +1,11 @@
 //! Answers that hold records: canonical bytes are copied in as they are, never parsed and written again.
 
 use crate::error::{Code, Problem};
+use crate::proof::State;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use ledger_client::Receipt;
-
-/// What every receipt says: the record is durable. `published` is whether the log's stream has acknowledged it.
-const COMMITTED: &[u8] = b",\"state\":\"committed\",\"published\":";
 
 /// A JSON answer with these bytes.
 pub(crate) fn json(bytes: impl Into<Body>) -> Response {
@@ -19,24 +17,27 @@ pub(crate) fn json(bytes: impl Into<Body>) -> Response {
 
 /// `"offset":N,"record":{...},"state":"committed","published":false` (or `true`) with its flags: the members of an answer that holds
 /// the whole record.
-pub(crate) fn write_full(receipt: &Receipt, out: &mut Vec<u8>) {
+pub(crate) fn write_full(receipt: &Receipt, state: State, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"offset\":");
     write_number(receipt.committed.offset, out);
     out.extend_from_slice(b",\"record\":");
     out.extend_from_slice(&receipt.committed.bytes);
-    write_state(receipt, out);
+    write_state(receipt, state, out);
 }
 
 /// The same with id and hash in place of the record.
-pub(crate) fn write_minimal(receipt: &Receipt, out: &mut Vec<u8>) {
+pub(crate) fn write_minimal(receipt: &Receipt, state: State, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"offset\":");
     write_number(receipt.committed.offset, out);
     out.extend_from_slice(format!(",\"id\":\"{}\",\"hash\":\"{}\"", receipt.id, receipt.hash).as_bytes());
-    write_state(receipt, out);
+    write_state(receipt, state, out);
 }
 
-fn write_state(receipt: &Receipt, out: &mut Vec<u8>) {
-    out.extend_from_slice(COMMITTED);
+/// `published` is whether the log's stream has acknowledged the record.
+fn write_state(receipt: &Receipt, state: State, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"state\":\"");
+    out.extend_from_slice(state.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"published\":");
     out.extend_from_slice(if receipt.published { b"true" } else { b"false" });
     if receipt.replayed {
         out.extend_from_slice(b",\"replayed\":true");

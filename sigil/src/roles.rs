@@ -162,6 +162,7 @@ impl Entrance {
         } else {
             LocalAuth::new(&token, false)
         };
+        let auth = auth.opening_tiles(http.public_tlog);
         let url = format!("{scheme}://{address}");
         Ok(Self {
             door,

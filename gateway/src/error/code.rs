@@ -33,6 +33,8 @@ codes! {
     PositionInvalid "POSITION_INVALID",
     PositionAhead "POSITION_AHEAD",
     ProofUnavailable "PROOF_UNAVAILABLE",
+    ProofNotYet "PROOF_NOT_YET",
+    ProofExpired "PROOF_EXPIRED",
     IdempotencyKeyInvalid "IDEMPOTENCY_KEY_INVALID",
     IdempotencyKeyRefused "IDEMPOTENCY_KEY_REFUSED",
     OwnIdRequired "OWN_ID_REQUIRED",

@@ -6,6 +6,7 @@ use crate::body::{self, Media};
 use crate::edge::Context;
 use crate::error::{Code, Problem};
 use crate::prefer::{self, Return};
+use crate::proof::{self, UNTIL, Until, reach};
 use crate::query::Query;
 use crate::schema;
 use crate::{splice, tenancy};
@@ -28,7 +29,8 @@ const OFFSET: HeaderName = HeaderName::from_static("sigil-offset");
     post, path = "/v1/records", tag = "records",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry without an id safe for 24 hours; quoted or not. Refused with NDJSON."),
-        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation` (RFC 7240). One record comes back whole by default, NDJSON results are minimal."),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal` or `return=representation` (RFC 7240): one record comes back whole by default, NDJSON results are minimal. `wait=N`: how many seconds `until` may take, 10 by default."),
+        ("until" = Option<String>, Query, description = "What to wait for before answering: `committed` (default), `included` (a signed checkpoint covers the record), `witnessed` (a quorum has cosigned one). `state` says what was reached; that the wait ended is no failure."),
         ("Sigil-Tenant" = Option<String>, Header, description = "The tenant, when the body does not name it."),
     ),
     request_body(content((schema::RecordIntake = "application/json"), (schema::RecordIntake = "application/x-ndjson"))),
@@ -45,11 +47,12 @@ pub(crate) async fn append(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    Query::parse(head.uri.query(), &[])?;
+    let query = Query::parse(head.uri.query(), &[UNTIL])?;
+    let until = Until::read(&shared, &head.headers, &query, proof::State::Committed)?;
     match body::media(&head.headers)? {
         Media::Json => {
             let bytes = body::read(body, shared.config.record_bytes, shared.deadline()).await?;
-            one(&shared, &context, &head.headers, &bytes).await
+            one(&shared, &context, &head.headers, &bytes, &until).await
         }
         Media::Ndjson => {
             if prefer::has_idempotency_key(&head.headers) {
@@ -57,29 +60,39 @@ pub(crate) async fn append(
                 return Err(Problem::new(Code::IdempotencyKeyRefused, detail));
             }
             let bytes = body::read(body, shared.config.ndjson_bytes, shared.deadline()).await?;
-            ndjson::append(&shared, &context, &head.headers, &bytes).await
+            ndjson::append(&shared, &context, &head.headers, &bytes, &until).await
         }
     }
 }
 
-async fn one(shared: &Shared, context: &Context, headers: &HeaderMap, bytes: &[u8]) -> Result<Response, Problem> {
+async fn one(
+    shared: &Shared,
+    context: &Context,
+    headers: &HeaderMap,
+    bytes: &[u8],
+    until: &Until,
+) -> Result<Response, Problem> {
     let caller = context.caller()?;
     let intake = Intake::parse(bytes)?;
     let own_id = intake.id.is_some();
     let record = intake::settle(intake, caller, tenancy::named(headers)?)?;
     let receipt = write(shared, context, headers, record, own_id).await?;
+    let state = reach(shared, receipt.committed.offset + 1, until)
+        .await
+        .state(receipt.committed.offset);
     let returned = prefer::returned(headers);
     let mut out = Vec::with_capacity(receipt.committed.bytes.len() + 128);
     out.push(b'{');
     match returned {
-        Some(Return::Minimal) => splice::write_minimal(&receipt, &mut out),
-        _ => splice::write_full(&receipt, &mut out),
+        Some(Return::Minimal) => splice::write_minimal(&receipt, state, &mut out),
+        _ => splice::write_full(&receipt, state, &mut out),
     }
     out.push(b'}');
     let mut response = splice::json(out);
     if let Some(returned) = returned {
         response.headers_mut().insert(prefer::APPLIED, returned.applied());
     }
+    until.note(response.headers_mut());
     mark(&receipt, &mut response);
     Ok(response)
 }

@@ -8,6 +8,7 @@ use crate::body;
 use crate::caller::Caller;
 use crate::edge::Context;
 use crate::error::{Code, Problem};
+use crate::proof::{self, UNTIL, Until, reach};
 use crate::query::Query;
 use crate::schema;
 use crate::{id, splice, tenancy};
@@ -28,6 +29,8 @@ const MEMBERS: [&str; 7] = ["id", "key", "min_loa", "session_id", "space", "tena
     post, path = "/canon/user/write", tag = "canon",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a retry without an id safe for 24 hours; quoted or not."),
+        ("until" = Option<String>, Query, description = "What to wait for before answering: `committed` (default), `included` or `witnessed`."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: how many seconds `until` may take, 10 by default."),
         ("Sigil-Tenant" = Option<String>, Header, description = "The tenant, when the body does not name it."),
     ),
     request_body = schema::CanonWrite,
@@ -44,7 +47,8 @@ pub(crate) async fn write(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    Query::parse(head.uri.query(), &[])?;
+    let query = Query::parse(head.uri.query(), &[UNTIL])?;
+    let until = Until::read(&shared, &head.headers, &query, proof::State::Committed)?;
     body::expect_json(&head.headers)?;
     let bytes = body::read(body, shared.config.record_bytes, shared.deadline()).await?;
     let Value::Object(members) = json::parse(&bytes)? else {
@@ -53,10 +57,13 @@ pub(crate) async fn write(
     let own_id = members.contains_key("id");
     let record = read(members, context.caller()?, tenancy::named(&head.headers)?)?;
     let receipt = append::write(&shared, &context, &head.headers, record, own_id).await?;
+    let offset = receipt.committed.offset;
+    let state = reach(&shared, offset + 1, &until).await.state(offset);
     let mut out = b"{\"success\":true,\"error\":null,".to_vec();
-    splice::write_full(&receipt, &mut out);
+    splice::write_full(&receipt, state, &mut out);
     out.push(b'}');
     let mut response = splice::json(out);
+    until.note(response.headers_mut());
     append::mark(&receipt, &mut response);
     Ok(response)
 }

@@ -9,6 +9,7 @@ use crate::caller::Caller;
 use crate::edge::Context;
 use crate::error::{Problem, Scene};
 use crate::prefer::{self, Return};
+use crate::proof::{Reached, State, Until, reach};
 use crate::{splice, tenancy};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -33,6 +34,7 @@ pub(super) async fn append(
     context: &Context,
     headers: &HeaderMap,
     bytes: &[u8],
+    until: &Until,
 ) -> Result<Response, Problem> {
     let caller = context.caller()?;
     let tenant = tenancy::named(headers)?;
@@ -44,19 +46,69 @@ pub(super) async fn append(
         union: false,
     };
     let mut out = Vec::with_capacity(bytes.len() / 4);
+    let mut written = Written::default();
     for portion in portions(bytes) {
         let results = append_portion(shared, caller, tenant.as_ref(), &portion).await;
         for ((number, _), result) in portion.iter().zip(results) {
             write_result(*number, &result, returned, &scene, &mut out);
+            if let Ok(receipt) = &result {
+                written.push(receipt.committed.offset, out.len());
+            }
         }
     }
+    // One wait for all lines: the last record is covered last.
+    let reached = reach(shared, written.covering, until).await;
+    let out = written.restate(out, reached);
     let mut response = splice::json(out);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     if let Some(returned) = returned {
         headers.insert(prefer::APPLIED, returned.applied());
     }
+    until.note(headers);
     Ok(response)
+}
+
+/// The result lines of records that were written, so that what they say of their state can be said again.
+#[derive(Default)]
+struct Written {
+    /// Offset of each, and where its line ends.
+    lines: Vec<(u64, usize)>,
+    /// Number of records that reach up to the last of them.
+    covering: u64,
+}
+
+impl Written {
+    fn push(&mut self, offset: u64, end: usize) {
+        self.lines.push((offset, end));
+        self.covering = self.covering.max(offset + 1);
+    }
+
+    /// `out` with the state that each record has reached since. The member comes after everything that a client wrote,
+    /// so the last one in a line that is spelt so is the answer's own.
+    fn restate(&self, out: Vec<u8>, reached: Reached) -> Vec<u8> {
+        const MEMBER: &[u8] = b",\"state\":\"committed\"";
+        if reached == Reached::default() {
+            return out;
+        }
+        let mut stated = Vec::with_capacity(out.len());
+        let mut from = 0;
+        for (offset, end) in &self.lines {
+            let line = out.get(from..*end).unwrap_or_default();
+            let at = line.windows(MEMBER.len()).rposition(|window| window == MEMBER);
+            if let Some((before, after)) = at.and_then(|at| Some((line.get(..at)?, line.get(at + MEMBER.len()..)?))) {
+                stated.extend_from_slice(before);
+                let state = reached.state(*offset).as_str();
+                stated.extend_from_slice(format!(",\"state\":\"{state}\"").as_bytes());
+                stated.extend_from_slice(after);
+            } else {
+                stated.extend_from_slice(line);
+            }
+            from = *end;
+        }
+        stated.extend_from_slice(out.get(from..).unwrap_or_default());
+        stated
+    }
 }
 
 /// The lines that are not blank, in portions.
@@ -134,8 +186,8 @@ fn write_result(
             let status = if receipt.replayed { 200 } else { 201 };
             out.extend_from_slice(format!("{{\"line\":{number},\"status\":{status},").as_bytes());
             match returned {
-                Some(Return::Representation) => splice::write_full(receipt, out),
-                _ => splice::write_minimal(receipt, out),
+                Some(Return::Representation) => splice::write_full(receipt, State::Committed, out),
+                _ => splice::write_minimal(receipt, State::Committed, out),
             }
             out.push(b'}');
         }

@@ -4,6 +4,7 @@ use super::append;
 use crate::Shared;
 use crate::body;
 use crate::error::Problem;
+use crate::proof;
 use crate::query::Query;
 use crate::{schema, splice};
 use axum::extract::{Request, State};
@@ -30,7 +31,7 @@ pub(crate) async fn create(State(shared): State<Arc<Shared>>, request: Request) 
     let (tenant, name) = read(&json::parse(&bytes)?)?;
     let receipt = shared.ledger.create_tenant(tenant, name).await?;
     let mut out = vec![b'{'];
-    splice::write_full(&receipt, &mut out);
+    splice::write_full(&receipt, proof::State::Committed, &mut out);
     out.push(b'}');
     let mut response = splice::json(out);
     append::mark(&receipt, &mut response);

@@ -284,7 +284,6 @@ mod tests {
             ("outcome=maybe", "PARAMETER_INVALID", "outcome"),
             ("kind=Audit", "PARAMETER_INVALID", "kind"),
             ("order=up", "PARAMETER_INVALID", "order"),
-            ("proof=true", "PROOF_UNAVAILABLE", "checkpoints"),
             ("q=free+text", "QUERY_INVALID", "character 1"),
             ("q=actor:a:1+wer:x", "QUERY_INVALID", "character 11"),
         ] {

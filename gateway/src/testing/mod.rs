@@ -3,11 +3,13 @@
 //!
 //! Faults can be put in: the next failure of either side, a ledger that never answers, a read model that lags.
 
+mod notary;
 mod queries;
 
 use domain::state::{Authority, Body, Command, Fact};
 use domain::{Catalogue, State};
 use ed25519_dalek::SigningKey;
+use ledger_client::proof::{Answer, Question, SignedCheckpoint};
 use ledger_client::{Append, Committed, Error, Guard, Head, LedgerClient, Pending, Receipt, Report};
 use record::{Auth, Author, Draft, Hash, Kind, Link, NewRecord, Opening, Origin, PublicKey, Record, RecordId, Space};
 use record::{Tenant, Timestamp};
@@ -41,6 +43,14 @@ pub struct Memory {
     pub query_failures: Mutex<VecDeque<projector::Error>>,
     /// Bytes that the read model gives for every record in place of its own.
     pub forged: Mutex<Option<Vec<u8>>>,
+    /// Offsets of records that the read model has lost.
+    pub lost: Mutex<Vec<u64>>,
+    /// The ledger signs no checkpoints.
+    pub unsigned: AtomicBool,
+    /// Oldest first.
+    checkpoints: Mutex<Vec<SignedCheckpoint>>,
+    /// Number of changes of `checkpoints`.
+    newest: watch::Sender<u64>,
 }
 
 struct Inner {
@@ -76,6 +86,10 @@ impl Memory {
             ledger_failures: Mutex::default(),
             query_failures: Mutex::default(),
             forged: Mutex::new(None),
+            lost: Mutex::default(),
+            unsigned: AtomicBool::new(false),
+            checkpoints: Mutex::default(),
+            newest: watch::Sender::new(0),
         };
         let other = |seed: u8| PublicKey::from(SigningKey::from_bytes(&[seed; 32]).verifying_key()).to_base64();
         let genesis = json!({
@@ -180,9 +194,37 @@ impl Memory {
             body: &body,
             authority,
         })?;
+        self.sign_and_keep(inner, asked, &spec.sealed, &body)
+    }
+
+    /// The map over the records so far, by the ledger. No state depends on it.
+    fn write_map_root(&self, payload: Value) {
+        let mut id = [7; 10];
+        id[..8].copy_from_slice(&self.size().to_be_bytes());
+        let record = NewRecord {
+            tenant: Tenant::ledger(),
+            kind: Kind::parse("ledger.map_root").unwrap(),
+            schema_version: 1,
+            id: RecordId::new(1_763_640_000_000 + self.size(), id),
+            space: Space::System,
+            author: Author::new("ledger:self", Auth::Ledger),
+            payload,
+            links: Vec::new(),
+            disclosures: Vec::new(),
+        };
+        self.sign_and_keep(&mut self.lock(), record, &[], &Body::Plain).unwrap();
+    }
+
+    fn sign_and_keep(
+        &self,
+        inner: &mut Inner,
+        asked: NewRecord,
+        sealable: &[&str],
+        body: &Body,
+    ) -> Result<Record, Error> {
         let offset = inner.state.size();
         let salt = || Ok::<_, Error>(*Hash::of(&offset.to_be_bytes()).as_bytes());
-        let sealed = asked.clone().seal(&self.log, &spec.sealed, salt)?;
+        let sealed = asked.clone().seal(&self.log, sealable, salt)?;
         let openings = sealed.openings().to_vec();
         let draft = Draft::new(&self.log, sealed, &[])?;
         let chain = inner.state.chain(&asked.tenant);
@@ -206,7 +248,7 @@ impl Memory {
             tenant: &record.tenant,
             hash: &record.hash,
             ts,
-            body: &body,
+            body,
         });
         inner.entries.push(Entry {
             record: record.clone(),
@@ -329,6 +371,10 @@ impl LedgerClient for Memory {
                 .find(|entry| entry.asked.tenant == tenant && entry.asked.id == id);
             Ok(found.map(|entry| entry.openings.clone()))
         })
+    }
+
+    fn prove(&self, question: Question) -> Pending<'_, Answer> {
+        self.answer(question)
     }
 
     fn committed(&self) -> watch::Receiver<u64> {

@@ -19,7 +19,9 @@ impl Memory {
     /// Rows that the read model has applied.
     fn rows(&self) -> Vec<(Record, Row)> {
         let applied = self.applied();
-        let records = self.records().into_iter().filter(|record| record.offset < applied);
+        let lost = self.lost.lock().unwrap().clone();
+        let records = self.records().into_iter();
+        let records = records.filter(|record| record.offset < applied && !lost.contains(&record.offset));
         let forged = self.forged.lock().unwrap().clone();
         records
             .map(|record| {

@@ -244,6 +244,9 @@ pub struct Http {
     /// A file whose first line authenticates cursors, the same on every gateway of a log. Default: derived from the token,
     /// so gateways with one token agree.
     pub cursor_key_file: Option<PathBuf>,
+    /// Serve the log's checkpoint and tiles (`/tlog`) without a token, for monitors, mirrors and witnesses: hashes, numbers
+    /// and signatures, nothing of any tenant but how fast the log grows. Default false.
+    pub public_tlog: bool,
 }
 
 impl Default for Http {
@@ -255,6 +258,7 @@ impl Default for Http {
             tls_key_file: None,
             plaintext_behind_proxy: false,
             cursor_key_file: None,
+            public_tlog: false,
         }
     }
 }

@@ -485,3 +485,81 @@ async fn the_tenant_is_named_once() {
         "HEADER_INVALID"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_says_how_far_it_has_come() {
+    let trial = Trial::new();
+    let sent = event("agent:a1", "x", "success");
+    let send = async |query: &str, prefer: &str, checkpoint: bool| {
+        let path = format!("/v1/records{query}");
+        let headers = [JSON, ("prefer", prefer)];
+        let comes = async {
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await; // waits for: virtual time, the clock is paused
+            if checkpoint {
+                trial.memory.checkpoint();
+            }
+        };
+        tokio::join!(trial.ask("POST", &path, &headers, sent.to_string()), comes).0
+    };
+    for (query, prefer, checkpoint, state, applied) in [
+        ("", "wait=5", true, "committed", ""),
+        ("?until=committed", "wait=5", true, "committed", ""),
+        ("?until=included", "wait=5", true, "included", "wait=5"),
+        ("?until=included", "x", true, "included", ""),
+        ("?until=included", "wait=1", true, "committed", "wait=1"),
+        ("?until=witnessed", "wait=5", true, "included", "wait=5"),
+        ("?until=witnessed", "wait=5", false, "committed", "wait=5"),
+        ("?until=included", "wait=600", false, "committed", ""),
+    ] {
+        let answer = send(query, prefer, checkpoint).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{query} {prefer}: {answer:?}");
+        assert_eq!(answer.json()["state"], state, "{query} {prefer}");
+        assert_eq!(answer.header("preference-applied"), applied, "{query} {prefer}");
+    }
+    let witnessed = async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await; // waits for: virtual time, the clock is paused
+        trial.memory.checkpoint();
+        trial.memory.witness();
+    };
+    let path = "/v1/records?until=witnessed";
+    let (answer, ()) = tokio::join!(trial.post(path, &sent), witnessed);
+    assert_eq!(answer.json()["state"], "witnessed");
+    assert_eq!(
+        trial.post("/v1/records?until=x", &sent).await.code(),
+        "PARAMETER_INVALID"
+    );
+    trial.memory.unsigned.store(true, Ordering::Relaxed);
+    let answer = trial.post("/v1/records?until=witnessed", &sent).await;
+    assert_eq!(
+        (answer.status, &answer.json()["state"]),
+        (StatusCode::CREATED, &json!("committed"))
+    );
+    let canon = json!({"key": "k", "value": 1});
+    let answer = trial.post("/canon/user/write?until=included", &canon).await;
+    assert_eq!(answer.json()["state"], "committed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_wait_once_and_each_says_what_it_reached() {
+    let trial = Trial::new();
+    let quoting = event("agent:a1", "x\",\"state\":\"committed", "success");
+    let body = format!("{quoting}\nnot json\n{quoting}\n,\"state\":\"committed\"\n");
+    for representation in ["return=minimal", "return=representation"] {
+        let comes = async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await; // waits for: virtual time, the clock is paused
+            trial.memory.checkpoint();
+            trial.memory.witness();
+        };
+        let path = "/v1/records?until=witnessed";
+        let headers = [NDJSON, ("prefer", representation)];
+        let (answer, ()) = tokio::join!(trial.ask("POST", path, &headers, body.clone()), comes);
+        let results = lines(&answer.body);
+        let states: Vec<_> = results
+            .iter()
+            .map(|line| line["state"].as_str().unwrap_or("-"))
+            .collect();
+        assert_eq!(states, ["witnessed", "-", "witnessed", "-"], "{representation}");
+    }
+    let again = trial.ask("POST", "/v1/records", &[NDJSON], body).await;
+    assert_eq!(lines(&again.body)[0]["state"], "committed");
+}
