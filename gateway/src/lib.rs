@@ -10,6 +10,7 @@ mod body;
 mod caller;
 mod clock;
 mod config;
+pub mod cosigner;
 mod edge;
 mod error;
 mod id;

@@ -19,3 +19,11 @@ pub fn fresh_id(now: Timestamp) -> Result<RecordId, Error> {
     let unix_ms = u64::try_from(now.micros() / 1_000).unwrap_or(0);
     Ok(RecordId::new(unix_ms, random()?))
 }
+
+/// 32 bytes that nobody can guess, for a key that is not the log's.
+///
+/// # Errors
+/// [`Error::Entropy`].
+pub fn fresh_secret() -> Result<zeroize::Zeroizing<[u8; 32]>, Error> {
+    random().map(zeroize::Zeroizing::new)
+}

@@ -61,7 +61,7 @@ mod timelines;
 pub use block::{StoredRecord, TimelineEntry};
 pub use checkpoint::CheckpointConfig;
 pub use clock::{Clock, Reading, SystemClock};
-pub use entropy::fresh_id;
+pub use entropy::{fresh_id, fresh_secret};
 pub use error::Error;
 pub use handle::{Config, Handle};
 pub use init::{Created, Init, create, create_successor};

@@ -1,10 +1,12 @@
 //! The command line: verbs and flags. Flags win over `SIGIL_*` variables, which win over configuration files.
 
 mod config;
+mod cosigner;
 mod export;
 mod stream;
 
 pub use config::{ConfigArgs, ConfigVerb};
+pub use cosigner::{CosignerInit, CosignerServe, CosignerVerb};
 pub use export::{ExportProof, ExportVerb};
 pub use stream::StreamVerb;
 
@@ -76,6 +78,9 @@ pub enum Verb {
     /// Look at the log's stream on the broker, or agree to a new one.
     #[command(subcommand)]
     Stream(StreamVerb),
+    /// Be a witness: cosign checkpoints of other logs, so that none of them can show different histories.
+    #[command(subcommand)]
+    Cosigner(CosignerVerb),
     /// Copy a log to a directory, while it runs or while nobody has it open.
     Backup(Backup),
     /// Make a log from a backup, from copies of its records, or from both.

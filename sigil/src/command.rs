@@ -3,6 +3,7 @@
 mod backup;
 mod completion;
 mod config;
+pub mod cosigner;
 mod demo;
 mod dev;
 mod doctor;
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Verb::Key(verb) => key::run(verb, output).await,
         Verb::Gateway(verb) => gateway::run(verb, output).await,
         Verb::Stream(verb) => stream::run(verb, output).await,
+        Verb::Cosigner(verb) => cosigner::run(verb, output).await,
         Verb::Backup(args) => backup::run(args, output).await,
         Verb::Restore(args) => restore::run(args, output).await,
         Verb::Doctor(args) => doctor::run(args, output).await,

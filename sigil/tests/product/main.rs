@@ -13,6 +13,7 @@ mod commands;
 mod compose;
 mod config;
 mod contracts;
+mod cosigner;
 mod crash;
 mod gateways;
 mod http;

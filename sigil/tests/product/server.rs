@@ -1,7 +1,7 @@
 //! `sigil dev` as a child process: started on a free port, waited for by its first line, and never left behind.
 
 use crate::client::{Client, TOKEN};
-use crate::log::Log;
+use crate::log::{Log, sigil};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -40,13 +40,24 @@ impl Server {
 
     /// Runs a verb that serves `log` until it is told to stop, and says where in its first line.
     pub fn run(log: &Log, verb: &str, args: &[&str]) -> Self {
+        let mut command = log.command(&[verb, "--json"]);
+        command.args(args);
+        Self::spawn(log, command)
+    }
+
+    /// Runs a verb that serves something else than `log`, beside it.
+    pub fn apart(log: &Log, verb: &str, args: &[&str]) -> Self {
+        let mut command = sigil();
+        command.args([verb, "--json"]).args(args);
+        Self::spawn(log, command)
+    }
+
+    fn spawn(log: &Log, mut command: Command) -> Self {
         let errors = File::options()
             .create(true)
             .append(true)
             .open(log.path("dev.stderr"))
             .expect("a file beside the log");
-        let mut command = log.command(&[verb, "--json"]);
-        command.args(args);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(errors)
