@@ -124,19 +124,18 @@ async fn another_tree_is_not_signed() {
 async fn a_checkpoint_waits_for_the_stream() {
     let log = Log::create().await;
     let handle = Handle::open(with(&log, |checkpoints| checkpoints.after_stream = true)).expect("opens");
-    // No thread of its own offers anything by itself: what is due is decided here.
+    // The map's thread offers what it makes beside this one; both wait.
     let mut publisher = publisher(&handle);
     let told = || handle.checkpoints().borrow().as_ref().map_or(0, |told| told.size);
-    let before = told();
     grow(&handle, 2).await;
     let first = candidate(&handle);
     publisher.offer(first);
     grow(&handle, 2).await;
     publisher.offer(candidate(&handle));
-    assert_eq!(told(), before, "no stream has anything yet");
+    assert_eq!(told(), 0, "no stream has anything yet");
     handle.inner.published.send_replace(Some(first.size - 1));
     publisher.tick();
-    assert_eq!(told(), before);
+    assert!(told() < first.size, "{}", told());
     handle.inner.published.send_replace(Some(first.size));
     publisher.tick();
     assert!(told() >= first.size, "{}", told());

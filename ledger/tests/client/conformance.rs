@@ -2,7 +2,8 @@
 
 use crate::log::{Log, append as append_to, event, fresh_id, plain, private, tenant};
 use crate::stand::{PATIENCE, Stand, open};
-use ledger_client::{Append, Error, Guard, LedgerClient, Receipt, Report};
+use ledger_client::proof::{Answer, Question, Unprovable};
+use ledger_client::{Append, Error, Guard, LedgerClient, Receipt, Refusal, Report};
 use record::{Code, Kind, Record};
 use serde_json::json;
 
@@ -32,6 +33,7 @@ async fn suite(client: &dyn LedgerClient) {
     sealed_values_are_opened(client).await;
     large_records_go_both_ways(client).await;
     the_end_is_followed(client).await;
+    nothing_is_proven_without_checkpoints(client).await;
 }
 
 async fn appends_and_retries(client: &dyn LedgerClient) {
@@ -274,6 +276,17 @@ async fn the_end_is_followed(client: &dyn LedgerClient) {
         .await
         .expect("in time")
         .expect("is kept current");
+}
+
+async fn nothing_is_proven_without_checkpoints(client: &dyn LedgerClient) {
+    let question = |offset| Question::Inclusion { offset, size: None };
+    for offset in [0, 1, u64::MAX] {
+        let answer = client.prove(question(offset)).await.expect("answers");
+        assert!(matches!(answer, Answer::Unprovable(Unprovable::Disabled)), "{answer:?}");
+    }
+    let backwards = Question::Consistency { from: 2, to: 1 };
+    let refused = client.prove(backwards).await.map(drop);
+    assert_eq!(refused, Err(Error::CommandRefused(Refusal::Malformed)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

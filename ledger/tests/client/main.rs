@@ -9,4 +9,5 @@ mod hostile;
 mod keys;
 #[path = "../it/log.rs"]
 mod log;
+mod prove;
 mod stand;

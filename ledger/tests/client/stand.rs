@@ -78,8 +78,30 @@ impl Stand {
 
     /// A stand with other configurations of the service and the client.
     pub async fn with(service: impl FnOnce(&mut rpc::Config), client: impl FnOnce(&mut Config)) -> Self {
+        Self::on(Log::open, service, client).await
+    }
+
+    /// A stand whose ledger signs checkpoints.
+    pub async fn proving() -> Self {
+        let proving = |log: &Log| {
+            let mut checkpoints = ledger::CheckpointConfig::new();
+            checkpoints.interval = Duration::from_millis(50);
+            let config = ledger::Config {
+                checkpoints: Some(checkpoints),
+                ..log.config()
+            };
+            Handle::open(config).expect("opens")
+        };
+        Self::on(proving, |_| {}, |_| {}).await
+    }
+
+    async fn on(
+        open: impl FnOnce(&Log) -> Handle,
+        service: impl FnOnce(&mut rpc::Config),
+        client: impl FnOnce(&mut Config),
+    ) -> Self {
         let (log, nats) = tokio::join!(Log::create(), Nats::start());
-        let handle = log.open();
+        let handle = open(&log);
         let key = GatewayKey::from_seed("gw-1", &[11; 32]).expect("a key");
         let enrolled = handle.enroll_gateway("gw-1", &key.public(), GatewayRole::Gateway).await;
         enrolled.expect("enrols");
