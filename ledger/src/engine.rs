@@ -312,7 +312,7 @@ fn start_map(
         requests: requests.clone(),
         interval: config.interval,
         named,
-    })?;
+    });
     Ok(Some((notes, spawn("sigil-map", shared, move || worker.run())?)))
 }
 

@@ -15,6 +15,9 @@ mod check;
 #[cfg(test)]
 #[path = "../tests/it/log.rs"]
 mod log;
+#[cfg(test)]
+#[path = "../tests/it/oracle.rs"]
+mod oracle;
 
 mod access;
 pub mod backup;

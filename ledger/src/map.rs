@@ -31,3 +31,8 @@ pub(crate) enum Note {
     /// The log is about to be closed in order.
     Close,
 }
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ impl Path {
         self.0.len()
     }
 
-    fn below(&self, place: usize) -> Self {
+    pub(super) fn below(&self, place: usize) -> Self {
         let mut path = Vec::with_capacity(self.0.len() + 1);
         path.extend_from_slice(&self.0);
         path.push(place as u8);
@@ -139,6 +139,26 @@ pub(super) fn prove<E>(
         match descend(page.children(), place, &mut siblings) {
             Step::End(end) => return Ok(MapProof { siblings, end }),
             Step::Below(version) => {
+                path = path.below(place);
+                page = read(&path, version)?;
+            }
+        }
+    }
+}
+
+/// What the map with this root page holds under `key`, without proof.
+pub(super) fn find<E>(
+    root: Page,
+    key: &MapKey,
+    read: &mut impl FnMut(&Path, u64) -> Result<Page, E>,
+) -> Result<Option<MapLeaf>, E> {
+    let (mut page, mut path) = (root, Path::root());
+    loop {
+        let place = digit(key, path.depth());
+        match page.child(place) {
+            Child::Empty => return Ok(None),
+            Child::Leaf(leaf) => return Ok(Some(leaf).filter(|leaf| leaf.key == *key)),
+            Child::Page { version, .. } => {
                 path = path.below(place);
                 page = read(&path, version)?;
             }

@@ -78,23 +78,22 @@ pub(crate) struct Start {
 }
 
 impl Worker {
-    pub(crate) fn new(start: Start) -> Result<Self, Error> {
-        let writer = Writer::open(Arc::clone(&start.shared))?;
-        Ok(Self {
-            lost: start.named > 0 && !writer.has(start.named)?,
+    pub(crate) fn new(start: Start) -> Self {
+        Self {
+            lost: false,
+            writer: Writer::new(Arc::clone(&start.shared)),
             publisher: Publisher::new(Arc::clone(&start.shared)),
             shared: start.shared,
             notes: start.notes,
             requests: start.requests,
             interval: start.interval,
-            writer,
             pending: Pending::default(),
             absorbed: 0,
             others: 0,
             named: start.named,
             closing: false,
             failure: None,
-        })
+        }
     }
 
     /// Runs until the log is closed or the engine is out of service.
@@ -147,6 +146,8 @@ impl Worker {
 
     /// Takes in what came before there was anybody to take it in.
     fn begin(&mut self) -> Result<(), End> {
+        self.writer.load()?;
+        self.lost |= self.named > 0 && !self.writer.has(self.named)?;
         loop {
             let (notes, mut missed, mut closing) = (&self.notes, false, self.closing);
             let mut go_on = || {

@@ -43,28 +43,38 @@ struct Draft<'a> {
 }
 
 impl Writer {
-    pub(super) fn open(shared: Arc<Shared>) -> Result<Self, Error> {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let places = Places {
             log: shared.preparer.log.clone(),
             index: shared.preparer.index.clone(),
         };
-        let (mut newest, mut newest_whole) = (None, None);
-        for entry in shared.store.view().map_prefix(&version::PREFIX).rev() {
-            let (key, value) = entry?;
-            let number = version::number(&key)?;
-            newest = newest.or(Some(number));
-            if Version::decode(&value)?.whole {
-                newest_whole = Some(number);
-                break;
-            }
-        }
-        Ok(Self {
+        Self {
             shared,
             places,
             cache: HashMap::new(),
-            newest,
-            newest_whole,
-        })
+            newest: None,
+            newest_whole: None,
+        }
+    }
+
+    /// Reads how far the maps in the store are.
+    pub(super) fn load(&mut self) -> Result<(), Error> {
+        for entry in self.shared.store.view().map_prefix(&version::PREFIX).rev() {
+            let (key, value) = entry?;
+            let number = version::number(&key)?;
+            self.newest = self.newest.or(Some(number));
+            if Version::decode(&value)?.whole {
+                self.newest_whole = Some(number);
+                break;
+            }
+        }
+        if self.newest.is_none() && self.shared.store.view().map_prefix(&[]).next().is_some() {
+            return Err(Error::corrupt(
+                "keyspace map",
+                "there are pages, and no version of them",
+            ));
+        }
+        Ok(())
     }
 
     /// Number of records that the maps have taken in.
@@ -110,9 +120,26 @@ impl Writer {
             written: Vec::new(),
             superseded: Vec::new(),
         };
+        let top = self.root_page(&draft.pages, Trie::Top)?;
+        if top.is_none() && self.newest.is_some() {
+            return Err(Error::corrupt(
+                "keyspace map",
+                "the root of the newest version is missing",
+            ));
+        }
         let mut tenants = Vec::new();
         for (tenant, leaves) in pending.leaves()? {
-            let map = self.change(&mut draft, Trie::Tenant(tenant), &leaves)?;
+            let root = self.root_page(&draft.pages, Trie::Tenant(tenant))?;
+            let before = top.as_ref().map(|(_, top)| self.before(&draft.pages, top, &tenant));
+            let found = root.as_ref().map(|(_, page)| page.sum().node());
+            // A map that is missing must not begin anew.
+            if found != before.transpose()?.flatten() {
+                return Err(Error::corrupt(
+                    "keyspace map",
+                    "a tenant's map is not the one that the top map names",
+                ));
+            }
+            let map = self.change(&mut draft, Trie::Tenant(tenant), root, &leaves)?;
             let chain = leaves
                 .binary_search_by_key(&MapKey::whole_chain(), |leaf| leaf.key)
                 .ok();
@@ -124,7 +151,7 @@ impl Writer {
                 root: map.node(),
             });
         }
-        self.change(&mut draft, Trie::Top, &tenants)?;
+        self.change(&mut draft, Trie::Top, top, &tenants)?;
         let Draft {
             mut batch,
             written,
@@ -161,18 +188,39 @@ impl Writer {
         Ok(())
     }
 
+    /// The root page of a map in the newest version, with the version that wrote it.
+    fn root_page(&self, pages: &Pages<'_>, trie: Trie) -> Result<Option<(u64, Page)>, Error> {
+        match self.cache.get(&self.places.id(trie, &Path::root())) {
+            Some(root) => Ok(Some(root.clone())),
+            None => pages.root(trie, self.cursor()),
+        }
+    }
+
+    fn page(&self, pages: &Pages<'_>, trie: Trie, path: &Path, version: u64) -> Result<Page, Error> {
+        match self.cache.get(&self.places.id(trie, path)) {
+            Some((kept, page)) if *kept == version => Ok(page.clone()),
+            _ => pages.read(trie, path, version),
+        }
+    }
+
+    /// The root of a tenant's map, as the top map names it.
+    fn before(&self, pages: &Pages<'_>, top: &Page, tenant: &MapKey) -> Result<Option<Node>, Error> {
+        let mut read = |path: &Path, version: u64| self.page(pages, Trie::Top, path, version);
+        let leaf = trie::find(top.clone(), tenant, &mut read)?;
+        Ok(leaf.map(|leaf| leaf.root))
+    }
+
     /// Puts leaves into one of the maps.
-    fn change(&self, draft: &mut Draft<'_>, trie: Trie, leaves: &[MapLeaf]) -> Result<Sum, Error> {
+    fn change(
+        &self,
+        draft: &mut Draft<'_>,
+        trie: Trie,
+        root: Option<(u64, Page)>,
+        leaves: &[MapLeaf],
+    ) -> Result<Sum, Error> {
         let version = draft.version;
         let id = |path: &Path| self.places.id(trie, path);
-        let root = match self.cache.get(&id(&Path::root())) {
-            Some(root) => Some(root.clone()),
-            None => draft.pages.root(trie, self.cursor())?,
-        };
-        let mut read = |path: &Path, version: u64| match self.cache.get(&id(path)) {
-            Some((kept, page)) if *kept == version => Ok(page.clone()),
-            _ => draft.pages.read(trie, path, version),
-        };
+        let mut read = |path: &Path, version: u64| self.page(&draft.pages, trie, path, version);
         let mut written = Written::default();
         let sum = trie::update(root, leaves, version, &mut read, &mut written)?;
         let cipher = self.places.cipher(version);

@@ -1,6 +1,6 @@
 //! Everything that a directory says about its log, and everything that is wrong with it.
 
-use ledger::inspect::{Ends, Inspection, Sealed};
+use ledger::inspect::{Inspection, Sealed};
 use ledger::{Config, StoredRecord};
 use record::Record;
 use tlog::{Node, TileId};
@@ -47,9 +47,15 @@ pub fn look(config: &Config) -> Result<Seen, Vec<String>> {
         findings: 3,
         ..Options::default()
     };
-    let report = verifier::verify_log(items, Some(&mut Stored(&inspection)), &claims(&ends), &options);
+    let report = verifier::verify_log(
+        items,
+        Some(&mut Stored(&inspection)),
+        &claims(&inspection, &mut findings),
+        &options,
+    );
     let failed = report.verdicts.iter();
-    let failed = failed.filter(|(check, verdict)| *check != Check::Trust && *verdict != Verdict::Passed);
+    let stands = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::NotAsked(_));
+    let failed = failed.filter(|(check, verdict)| *check != Check::Trust && !stands(verdict));
     findings.extend(failed.map(|(check, verdict)| format!("{check}: {verdict:?}")));
     findings.extend(report.findings.iter().map(ToString::to_string));
     let tip = ends.tip;
@@ -85,14 +91,19 @@ fn sealed(
     sealed
 }
 
-fn claims(ends: &Ends) -> Claims {
+fn claims(inspection: &Inspection, findings: &mut Vec<String>) -> Claims {
+    let ends = inspection.ends();
+    let checkpoints = inspection.checkpoints().unwrap_or_else(|error| {
+        findings.push(error.to_string());
+        Vec::new()
+    });
     let (size, last_hash, root) = ends.tip.map_or((0, None, tlog::EMPTY_ROOT), |(size, hash, root)| {
         (size, Some(hash), Node::from(root))
     });
     Claims {
         head: Some(Head { size, last_hash }),
         tree: Some(TreeHead { size, root }),
-        checkpoints: Vec::new(),
+        checkpoints: checkpoints.into_iter().map(|checkpoint| checkpoint.note).collect(),
     }
 }
 

@@ -14,6 +14,7 @@ mod flips;
 mod history;
 mod log;
 mod map;
+mod oracle;
 mod prove;
 mod reopen;
 mod restore;
