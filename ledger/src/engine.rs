@@ -135,12 +135,15 @@ pub(crate) struct Shared {
     poison: OnceLock<String>,
 }
 
+/// The map's thread, with what tells it of commits.
+type MapThread = (Sender<Note>, JoinHandle<()>);
+
 /// An opened log with its threads.
 pub(crate) struct Engine {
     pub(crate) shared: Arc<Shared>,
     requests: mpsc::UnboundedSender<Message>,
     /// The map's thread, when a map is kept; it ends first, because its last work is an append.
-    map: Mutex<Option<(Sender<Note>, JoinHandle<()>)>>,
+    map: Mutex<Option<MapThread>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -187,14 +190,7 @@ impl Engine {
         if !scopes.damaged().is_empty() {
             tracing::error!(slots = ?scopes.damaged(), "scope keys are damaged: their sealed values cannot be opened");
         }
-        let published = *committed.borrow();
-        if state.size() < published {
-            return Err(Error::LogBehind {
-                expected: published,
-                found: state.size(),
-                detail: "records that were read before are missing: restore a backup".to_owned(),
-            });
-        }
+        hold_against_read(*committed.borrow(), state.size())?;
         committed.send_replace(state.size());
         let named = state.map_size();
         let access = Access::of(&state, |key| keyring.secrets.signing_key(key)).map(Arc::new);
@@ -296,12 +292,24 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
+/// Refuses a log that ends before what was read of it, when it is opened again.
+fn hold_against_read(expected: u64, found: u64) -> Result<(), Error> {
+    if found >= expected {
+        return Ok(());
+    }
+    Err(Error::LogBehind {
+        expected,
+        found,
+        detail: "records that were read before are missing: restore a backup".to_owned(),
+    })
+}
+
 /// Starts the map's thread, where checkpoints are made. `named`: number of records that the newest map root covers.
 fn start_map(
     shared: &Arc<Shared>,
     requests: &mpsc::UnboundedSender<Message>,
     named: u64,
-) -> Result<Option<(Sender<Note>, JoinHandle<()>)>, Error> {
+) -> Result<Option<MapThread>, Error> {
     let Some(config) = &shared.config.checkpoints else {
         return Ok(None);
     };

@@ -22,6 +22,7 @@ pub(crate) struct Maps {
 
 /// What a version of the maps says about a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one for each answer, taken apart at once")]
 pub(crate) enum Proven {
     /// Both ways; that through the tenant's map shows the timeline or its absence.
     Ways {

@@ -79,7 +79,7 @@ impl LogTree<'_> {
                 None => self.leaf(row),
                 Some(level) => {
                     let below = TileId { level, index: row };
-                    fold(&*self.tile(below, TILE)?).ok_or_else(|| Error::corrupt(below.path(None), "it is not full"))
+                    fold(&self.tile(below, TILE)?).ok_or_else(|| Error::corrupt(below.path(None), "it is not full"))
                 }
             }
         });
