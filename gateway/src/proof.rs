@@ -3,9 +3,14 @@
 //! Nothing here verifies, and nothing here is believed by whoever checks an answer: proofs are carried, not judged. What
 //! cannot be proven is a problem with a reason, or says so in its place.
 
+mod name;
 mod reach;
+mod reason;
+mod timeline;
 
+pub(crate) use name::Name;
 pub(crate) use reach::{Reached, State, UNTIL, Until, reach};
+pub(crate) use timeline::{Completeness, note_tag, prove};
 
 use crate::Shared;
 use crate::error::{Code, Problem};

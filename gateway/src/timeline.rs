@@ -7,7 +7,7 @@ mod phrase;
 mod term;
 
 pub(crate) use cursor::{mint, question_tag, redeem};
-pub(crate) use filter::{PARAMETERS, read};
+pub(crate) use filter::{PARAMETERS, read, wants_proof};
 
 use crate::Config;
 use crate::error::Problem;

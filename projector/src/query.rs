@@ -94,6 +94,8 @@ pub enum Field {
     Resource,
     /// Targets of `session` links.
     Session,
+    /// Targets of `proposal` links.
+    Proposal,
     /// The record's kind.
     Kind,
     /// `action` of an audit event.

@@ -4,16 +4,21 @@ use super::record::tenant;
 use crate::Shared;
 use crate::edge::Context;
 use crate::error::Problem;
+use crate::proof::{self, Completeness};
 use crate::query::Query;
 use crate::reading::{self, PARKED};
-use crate::timeline::{PARAMETERS, mint, question_tag, read, redeem};
+use crate::timeline::{PARAMETERS, mint, question_tag, read, redeem, wants_proof};
 use crate::{schema, splice};
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use projector::query::{Page, Place};
+use projector::query::{Page, Place, TimelineRequest};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Whether the page is proven complete, where that was asked for.
+const COMPLETENESS: HeaderName = HeaderName::from_static("sigil-completeness");
 
 /// One page of a timeline.
 ///
@@ -24,6 +29,12 @@ use std::sync::Arc;
 /// `Sigil-Parked`, and `parked` where it is not 0, is the number of the tenant's records whose payload this read model
 /// cannot read, because it is older than their kind: they are in their timelines, but filters by action, outcome and
 /// time of happening may have missed them.
+///
+/// With `proof=true` the answer says whether it is proven complete (`completeness`, and `Sigil-Completeness`). One
+/// timeline in the order of the log can be proven: one of `actor`, `subject`, `resource`, `session`, `proposal` and
+/// `kind`, exactly, or none of them, with or without `recorded_from` and `recorded_to`, on any page. Everything else is
+/// `not_provable`, and `reason` says why. `unproven` lists rows that are too new for the checkpoint of the proof.
+/// `sigil verify` takes the saved answer.
 #[utoipa::path(
     get, path = "/v1/audit/timeline", tag = "audit",
     params(
@@ -31,6 +42,7 @@ use std::sync::Arc;
         ("actor" = Option<String>, Query, description = "Target of an `actor` link, exactly."),
         ("subject" = Option<String>, Query, description = "Target of a `subject` link, exactly."),
         ("session" = Option<String>, Query, description = "Target of a `session` link, exactly."),
+        ("proposal" = Option<String>, Query, description = "Target of a `proposal` link, exactly."),
         ("resource" = Option<String>, Query, description = "Target of a `resource` link, exactly."),
         ("kind" = Option<String>, Query, description = "Kind, or `audit.*`."),
         ("action" = Option<String>, Query, description = "Action of an audit event, exactly."),
@@ -43,7 +55,7 @@ use std::sync::Arc;
         ("order" = Option<String>, Query, description = "desc (default), asc, occurred_desc (default with from or to), occurred_asc."),
         ("limit" = Option<u16>, Query, description = "1 to 500, 50 by default."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; the rest stays the same."),
-        ("proof" = Option<bool>, Query, description = "Refused until checkpoints are published."),
+        ("proof" = Option<bool>, Query, description = "`true` adds what proves the page: that its records are authentic, side by side, and that nothing is left out."),
         ("min_position" = Option<u64>, Query, description = "Records that the read model must have applied."),
         ("timeout" = Option<String>, Query, description = "How long to wait for that, `2s` by default."),
     ),
@@ -67,21 +79,30 @@ pub(crate) async fn timeline(
         asked.after = Some(redeem(&shared.cursor_key, &asked, cursor)?);
     }
     let position = reading::await_position(&shared, headers, &query).await?;
+    let wants_proof = wants_proof(&query)?;
     let question = question_tag(&asked);
-    let conditional = headers.contains_key(header::IF_NONE_MATCH);
-    let parked = if conditional {
-        shared.queries.parked_count(asked.tenant.clone()).await?
-    } else {
-        0
-    };
-    if conditional && reading::is_known(headers, &etag(question, position, parked)) {
-        let mut unchanged = Response::default();
-        *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
-        reading::stamp(&shared, position, &mut unchanged);
-        unchanged.headers_mut().insert(PARKED, HeaderValue::from(parked));
-        return Ok(unchanged);
+    if headers.contains_key(header::IF_NONE_MATCH) {
+        let parked = shared.queries.parked_count(asked.tenant.clone()).await?;
+        let tag = if wants_proof {
+            newest_tag(&shared, &asked).await
+        } else {
+            Some(String::new())
+        };
+        let known = tag.is_some_and(|tag| reading::is_known(headers, &etag(question, position, parked, &tag)));
+        if known {
+            let mut unchanged = Response::default();
+            *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
+            reading::stamp(&shared, position, &mut unchanged);
+            unchanged.headers_mut().insert(PARKED, HeaderValue::from(parked));
+            return Ok(unchanged);
+        }
     }
     let page = shared.queries.timeline(asked.clone()).await?;
+    let completeness = if wants_proof {
+        Some(proof::prove(&shared, &asked, &page).await?)
+    } else {
+        None
+    };
     let next = page.rows.last().filter(|_| page.more).map(|row| {
         let place = Place {
             at: row.at,
@@ -89,12 +110,22 @@ pub(crate) async fn timeline(
         };
         mint(&shared.cursor_key, &asked, &place)
     });
-    let mut response = splice::json(body(&page, next.as_deref()));
+    let body = body(
+        &page,
+        next.as_deref(),
+        completeness.as_ref().map(|proven| (proven, &asked)),
+    )?;
+    let mut response = splice::json(body);
     reading::stamp(&shared, page.position, &mut response);
     let headers = response.headers_mut();
     headers.insert(PARKED, HeaderValue::from(page.parked));
-    if let Ok(etag) = HeaderValue::from_str(&etag(question, page.position, page.parked)) {
+    let tag = completeness.as_ref().map_or(Some(String::new()), Completeness::tag);
+    let etag = tag.map(|tag| HeaderValue::from_str(&etag(question, page.position, page.parked, &tag)));
+    if let Some(Ok(etag)) = etag {
         headers.insert(header::ETAG, etag);
+    }
+    if let Some(completeness) = &completeness {
+        headers.insert(COMPLETENESS, HeaderValue::from_static(completeness.as_str()));
     }
     if let Some(next) = next {
         let link = format!("</v1/audit/timeline?{}>; rel=\"next\"", query.with("cursor", &next));
@@ -105,13 +136,23 @@ pub(crate) async fn timeline(
     Ok(response)
 }
 
-/// The answer changes only when the read model moves on or projects what was parked: question, position and number of
-/// parked records name it.
-fn etag(question: u64, position: u64, parked: u64) -> String {
-    format!("W/\"{question:016x}-{position}-{parked}\"")
+/// The answer changes only when the read model moves on or projects what was parked, and its proof with the checkpoint:
+/// question, position, number of parked records and checkpoint name it.
+fn etag(question: u64, position: u64, parked: u64, proof: &str) -> String {
+    let dash = if proof.is_empty() { "" } else { "-" };
+    format!("W/\"{question:016x}-{position}-{parked}{dash}{proof}\"")
 }
 
-fn body(page: &Page, next: Option<&str>) -> Vec<u8> {
+/// What a proof made now would be named by; `None` when that cannot be told.
+async fn newest_tag(shared: &Shared, asked: &TimelineRequest) -> Option<String> {
+    if proof::Name::of(asked).is_err() {
+        return Some(String::new());
+    }
+    let newest = proof::newest(shared, 0, false, Duration::ZERO).await.ok()??;
+    Some(proof::note_tag(&newest.note))
+}
+
+fn body(page: &Page, next: Option<&str>, proof: Option<(&Completeness, &TimelineRequest)>) -> Result<Vec<u8>, Problem> {
     let records: usize = page.rows.iter().map(|row| row.bytes.len() + 1).sum();
     let mut out = Vec::with_capacity(records + 128);
     out.extend_from_slice(b"{\"data\":[");
@@ -128,8 +169,11 @@ fn body(page: &Page, next: Option<&str>) -> Vec<u8> {
     if page.parked > 0 {
         out.extend_from_slice(format!(",\"parked\":{}", page.parked).as_bytes());
     }
+    if let Some((completeness, asked)) = proof {
+        completeness.write(asked, page, &mut out)?;
+    }
     out.push(b'}');
-    out
+    Ok(out)
 }
 
 #[cfg(test)]

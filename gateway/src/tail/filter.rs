@@ -53,6 +53,7 @@ fn holds(term: &Term, event: &Event) -> bool {
         Field::Subject => linked("subject"),
         Field::Resource => linked("resource"),
         Field::Session => linked("session"),
+        Field::Proposal => linked("proposal"),
         Field::Kind => fits(&event.kind),
         Field::Action => event.action.as_deref().is_some_and(fits),
         Field::Outcome => event.outcome.as_deref().is_some_and(fits),

@@ -137,6 +137,7 @@ fn matches(request: &TimelineRequest, record: &Record, row: &Row) -> bool {
             Field::Subject => linked("subject"),
             Field::Resource => linked("resource"),
             Field::Session => linked("session"),
+            Field::Proposal => linked("proposal"),
             Field::Kind => fits(&term.pattern, record.kind.as_str()),
             Field::Action => member("action"),
             Field::Outcome => member("outcome"),

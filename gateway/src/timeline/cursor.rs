@@ -110,6 +110,7 @@ fn bind(request: &TimelineRequest, hasher: &mut blake3::Hasher) {
             Field::Kind => 4,
             Field::Action => 5,
             Field::Outcome => 6,
+            Field::Proposal => 7,
         };
         let (shape, value) = match &term.pattern {
             Pattern::Exact(value) => (0, value),

@@ -10,11 +10,12 @@ use projector::query::{Field, Order, Span, Term, TimelineRequest};
 use record::Tenant;
 
 /// Parameters of the timeline.
-pub(crate) const PARAMETERS: [&str; 19] = [
+pub(crate) const PARAMETERS: [&str; 20] = [
     "tenant",
     "subject",
     "actor",
     "session",
+    "proposal",
     "resource",
     "kind",
     "action",
@@ -45,7 +46,7 @@ pub(crate) struct Question {
 /// Reads the parameters.
 ///
 /// # Errors
-/// `PARAMETER_INVALID`, `QUERY_INVALID` or `PROOF_UNAVAILABLE`, naming the parameter.
+/// `PARAMETER_INVALID` or `QUERY_INVALID`, naming the parameter.
 pub(crate) fn read(query: &Query, config: &Config) -> Result<Question, Problem> {
     let mut terms = Vec::new();
     for (name, field) in FIELDS {
@@ -55,7 +56,7 @@ pub(crate) fn read(query: &Query, config: &Config) -> Result<Question, Problem> 
             terms.push(read.map_err(|detail| Problem::parameter(Code::ParameterInvalid, name, detail))?);
         }
     }
-    refuse_proof(query)?;
+    wants_proof(query)?;
     let phrase = match query.value("q") {
         None => phrase::Phrase::default(),
         Some(text) => phrase::parse(text).map_err(|wrong| {
@@ -89,15 +90,13 @@ impl Question {
     }
 }
 
-fn refuse_proof(query: &Query) -> Result<(), Problem> {
-    match query.read("proof", "true or false", |text| text.parse::<bool>().ok())? {
-        Some(true) => Err(Problem::parameter(
-            Code::ProofUnavailable,
-            "proof",
-            "proofs of timelines come with signed checkpoints, which this server does not publish yet",
-        )),
-        _ => Ok(()),
-    }
+/// Whether the page is to come with a proof.
+///
+/// # Errors
+/// `PARAMETER_INVALID`.
+pub(crate) fn wants_proof(query: &Query) -> Result<bool, Problem> {
+    let asked = query.read("proof", "true or false", |text| text.parse().ok())?;
+    Ok(asked.unwrap_or_default())
 }
 
 fn span(query: &Query, from: &str, to: &str) -> Result<Span, Problem> {
@@ -195,8 +194,7 @@ mod tests {
         ] {
             assert_eq!(question(wrong), Err("PARAMETER_INVALID"), "{wrong}");
         }
-        assert_eq!(question("proof=true"), Err("PROOF_UNAVAILABLE"));
-        assert!(question("proof=false").is_ok());
+        assert!(question("proof=true").is_ok() && question("proof=false").is_ok());
         assert_eq!(question("q=hello"), Err("QUERY_INVALID"));
     }
 }

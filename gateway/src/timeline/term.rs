@@ -4,11 +4,12 @@ use projector::query::{Field, Pattern, Term};
 use record::{Kind, limits};
 
 /// Fields by the name that parameters and qualifiers use.
-pub(crate) const FIELDS: [(&str, Field); 7] = [
+pub(crate) const FIELDS: [(&str, Field); 8] = [
     ("actor", Field::Actor),
     ("subject", Field::Subject),
     ("resource", Field::Resource),
     ("session", Field::Session),
+    ("proposal", Field::Proposal),
     ("kind", Field::Kind),
     ("action", Field::Action),
     ("outcome", Field::Outcome),

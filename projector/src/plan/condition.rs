@@ -129,6 +129,7 @@ async fn look_up_term(tables: &mut dyn Tables, tenant: &str, term: &Term) -> Res
         Field::Subject => "subject",
         Field::Resource => "resource",
         Field::Session => "session",
+        Field::Proposal => "proposal",
         Field::Kind => "kind",
         Field::Action => return Ok(Some(column(Column::Action, term))),
         Field::Outcome => return Ok(Some(column(Column::Outcome, term))),
