@@ -12,11 +12,15 @@ use domain::Catalogue;
 use domain::state::Body;
 use record::Hash;
 use sha2::{Digest as _, Sha256};
+use std::sync::LazyLock;
 use tlog::{Node, hash_leaf};
+
+/// Compiling the schemas takes longer than checking a small log.
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::builtin);
 
 /// How records are examined.
 pub(crate) struct Examiner {
-    catalogue: Catalogue,
+    catalogue: &'static Catalogue,
     thorough: bool,
 }
 
@@ -51,7 +55,7 @@ impl Examiner {
     /// With `thorough`, canonical form and hash are recomputed by `serde_jcs` as well.
     pub(crate) fn new(thorough: bool) -> Self {
         Self {
-            catalogue: Catalogue::builtin(),
+            catalogue: &CATALOGUE,
             thorough,
         }
     }

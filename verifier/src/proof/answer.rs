@@ -197,14 +197,14 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
         let reason = "a row cannot be read";
         return case.missed(&PLACED, reason);
     };
-    page.check_membership(case, &answer.proof);
+    let belong = page.check_membership(case, &answer.proof);
     page.check_span(case, &answer.query);
     page.check_order(case);
     page.check_ends(case, answer, &head);
-    if sound {
+    if sound && belong {
         page.check_range(case, answer, &head);
     } else {
-        let reason = "a row was changed, so its place cannot be computed";
+        let reason = "a row was changed or does not belong here, so places cannot be computed";
         case.missed(&[Check::Inclusion], reason);
     }
     let name = answer.query.words(&answer.proof.name());
@@ -282,7 +282,9 @@ impl<'a> Page<'a> {
         self.before.into_iter().chain(rows).chain(self.after)
     }
 
-    fn check_membership(&self, case: &mut Case<'_>, proof: &TimelineText) {
+    /// Whether every row is one of the timeline's.
+    fn check_membership(&self, case: &mut Case<'_>, proof: &TimelineText) -> bool {
+        let mut all = true;
         for row in self.stretch() {
             let Some(envelope) = row.said.as_ref().map(|said| &said.envelope) else {
                 continue;
@@ -295,7 +297,9 @@ impl<'a> Page<'a> {
                     .iter()
                     .any(|link| link.label() == label && link.target() == proof.target),
             };
-            if envelope.tenant.as_str() != proof.tenant {
+            let same_tenant = envelope.tenant.as_str() == proof.tenant;
+            all &= same_tenant && belongs;
+            if !same_tenant {
                 let finding = Finding::new(
                     Check::Completeness,
                     format!("{}/tenant", row.pointer),
@@ -307,6 +311,7 @@ impl<'a> Page<'a> {
                 case.push(Finding::new(Check::Completeness, row.pointer.clone(), detail).at(envelope.offset));
             }
         }
+        all
     }
 
     /// Rows lie within the span of time, neighbours outside.
@@ -417,9 +422,11 @@ impl<'a> Page<'a> {
                 case.push(Finding::new(Check::Completeness, "/data", detail));
             }
             (Some(range), Some((count, root))) => {
-                let told = compare_range(range, &leaves, count, &root);
-                told.into_iter().for_each(|finding| case.push(finding));
-                self.check_chain_positions(case, answer, range);
+                // A row that is missing moves all others: only then is it worth saying which stands elsewhere.
+                match compare_range(range, &leaves, count, &root) {
+                    Some(finding) => case.push(finding),
+                    None => self.check_chain_positions(case, answer, range),
+                }
             }
         }
     }

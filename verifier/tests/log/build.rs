@@ -45,6 +45,8 @@ pub struct Store {
 
 /// Writes a log record by record.
 pub struct Writer {
+    /// Added to the seed of each of the log's keys: another log with the same content.
+    shift: u8,
     signer: SigningKey,
     chains: BTreeMap<Tenant, (u64, Option<Hash>)>,
     timelines: BTreeMap<Name, Frontier>,
@@ -93,9 +95,15 @@ pub fn new_record(tenant: &str, kind: &str, payload: Value, links: &[(&str, &str
 impl Writer {
     /// A log with genesis and two tenants.
     pub fn new() -> Self {
+        Self::with_keys(0)
+    }
+
+    /// The same under other keys.
+    pub fn with_keys(shift: u8) -> Self {
         let claims = Claims::default();
         let mut writer = Self {
-            signer: key(RECORD_KEY),
+            shift,
+            signer: key(RECORD_KEY + shift),
             chains: BTreeMap::new(),
             timelines: BTreeMap::new(),
             edge: Edge::new(),
@@ -110,7 +118,7 @@ impl Writer {
             },
             bend: None,
         };
-        writer.write("sigil-ledger", "ledger.genesis", genesis(), &[]);
+        writer.write("sigil-ledger", "ledger.genesis", genesis_of(shift), &[]);
         for tenant in ["acme", "zeta"] {
             writer.write(
                 tenant,
@@ -217,8 +225,9 @@ impl Writer {
     }
 
     pub fn rotate(&mut self, seed: u8) {
+        let seed = seed + self.shift;
         let (old, new) = (PublicKey::from(self.signer.verifying_key()), public(seed));
-        let payload = rotation(&old, &new, &key(seed), &key(ROOT_KEY));
+        let payload = rotation(&old, &new, &key(seed), &key(ROOT_KEY + self.shift));
         self.write("sigil-ledger", "key.rotated", payload, &[]);
         self.sign_with(seed);
     }
@@ -265,9 +274,14 @@ pub fn sign(mut record: Value) -> Vec<u8> {
 }
 
 pub fn genesis() -> Value {
+    genesis_of(0)
+}
+
+fn genesis_of(shift: u8) -> Value {
+    let key = |seed: u8| public(seed + shift).to_base64();
     json!({
-        "format_version": 1, "slug": "audit", "record_key": public(RECORD_KEY).to_base64(),
-        "checkpoint_key": public(CHECKPOINT_KEY).to_base64(), "root_key": public(ROOT_KEY).to_base64(),
+        "format_version": 1, "slug": "audit", "record_key": key(RECORD_KEY),
+        "checkpoint_key": key(CHECKPOINT_KEY), "root_key": key(ROOT_KEY),
     })
 }
 

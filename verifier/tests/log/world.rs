@@ -42,6 +42,7 @@ pub struct World {
     pub written: Vec<Written>,
     pub checkpoints: Vec<Signed>,
     checkpoint_seed: u8,
+    shift: u8,
 }
 
 /// One of a tenant's timelines.
@@ -134,11 +135,16 @@ pub fn base64(nodes: &[Node]) -> Value {
 impl World {
     /// A log without checkpoints so far: genesis and two tenants.
     pub fn new() -> Self {
+        Self::with_keys(0)
+    }
+
+    fn with_keys(shift: u8) -> Self {
         let mut world = Self {
-            writer: Writer::new(),
+            writer: Writer::with_keys(shift),
             written: Vec::new(),
             checkpoints: Vec::new(),
-            checkpoint_seed: CHECKPOINT_KEY,
+            checkpoint_seed: CHECKPOINT_KEY + shift,
+            shift,
         };
         world.follow();
         world
@@ -146,7 +152,12 @@ impl World {
 
     /// Events of two tenants, both keys rotated, a checkpoint now and then whose map lags behind its record.
     pub fn lively(events: u64) -> Self {
-        let mut world = Self::new();
+        Self::lively_with_keys(events, 0)
+    }
+
+    /// The same under other keys of the log: what a thief of everything but the keys can make.
+    pub fn lively_with_keys(events: u64, shift: u8) -> Self {
+        let mut world = Self::with_keys(shift);
         for number in 0..events {
             world.event(number);
             if number == 4 {
@@ -181,7 +192,7 @@ impl World {
 
     pub fn rotate_checkpoint(&mut self) {
         self.writer.rotate_checkpoint(CHECKPOINT_KEY, LATER_CHECKPOINT_KEY);
-        self.checkpoint_seed = LATER_CHECKPOINT_KEY;
+        self.checkpoint_seed = LATER_CHECKPOINT_KEY + self.shift;
         self.follow();
     }
 
