@@ -14,7 +14,7 @@ mod restore;
 mod verify;
 
 pub use restore::{Backup, Restore};
-pub use verify::Verify;
+pub use verify::{Verify, Watch};
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;

@@ -57,6 +57,13 @@ impl Checkpoints {
         }
     }
 
+    /// Lets the checkpoints of `others` wait as well.
+    pub(crate) fn await_also(&mut self, others: Self) {
+        self.given |= others.given;
+        self.waiting.extend(others.waiting);
+        self.waiting.make_contiguous().sort_by_key(CheckpointText::size);
+    }
+
     /// Whether a checkpoint of this size waits.
     pub(crate) fn is_due(&self, size: u64) -> bool {
         self.waiting.front().is_some_and(|text| text.size() <= size)

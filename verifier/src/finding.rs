@@ -141,6 +141,11 @@ impl Findings {
         }
     }
 
+    /// The findings that were kept so far, in the order in which they were met.
+    pub(crate) fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
     /// The findings that were kept, by offset, and how many more there were.
     pub(crate) fn into_kept(mut self) -> (Vec<Finding>, u64) {
         let total: u64 = self.failed.values().sum();

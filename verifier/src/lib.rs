@@ -20,6 +20,7 @@ mod checkpoints;
 mod envelope;
 mod examine;
 pub mod finding;
+pub mod follow;
 mod gateways;
 mod keyring;
 pub mod log;
@@ -38,6 +39,7 @@ mod walk;
 
 pub use check::{Check, Outcome, Verdict};
 pub use finding::Finding;
+pub use follow::Follower;
 pub use log::{Options, verify_log};
 pub use own::{OwnMap, tenant_map};
 pub use proof::{

@@ -79,9 +79,7 @@ pub fn verify_log(
             || gather(&mut items, &mut rest).map(|batch| fold(&mut walk, &examiner, batch)),
         );
         for offset in refused {
-            let detail = "the signature is not the log key's over this record";
-            walk.findings
-                .push(Finding::new(Check::Signature, "/sig", detail).at(offset));
+            walk.findings.push(signature::finding(offset));
         }
         if let Some(progress) = options.progress {
             progress(walk.counts.records, options.total);
@@ -96,9 +94,9 @@ pub fn verify_log(
 
 /// Records to be folded together, and what could not be read behind them.
 #[derive(Default)]
-struct Batch {
-    records: Vec<StoredRecord>,
-    damaged: Option<Damaged>,
+pub(crate) struct Batch {
+    pub(crate) records: Vec<StoredRecord>,
+    pub(crate) damaged: Option<Damaged>,
 }
 
 /// Takes items until a batch is full, keeping records that no longer fit in `rest`.
@@ -138,7 +136,7 @@ fn gather(items: &mut impl Iterator<Item = Item>, rest: &mut Option<Vec<StoredRe
 }
 
 /// Examines a batch on all cores and folds it in order; the signatures that remain to be checked.
-fn fold(walk: &mut Walk<'_>, examiner: &Examiner, batch: Batch) -> Vec<Claim> {
+pub(crate) fn fold(walk: &mut Walk<'_>, examiner: &Examiner, batch: Batch) -> Vec<Claim> {
     let examined: Vec<Examined> = batch
         .records
         .par_iter()
@@ -264,7 +262,7 @@ fn check_tree(walk: &mut Walk<'_>, claims: &Claims) {
     }
 }
 
-fn check_trust(walk: &mut Walk<'_>, trust: Option<&Trust>) {
+pub(crate) fn check_trust(walk: &mut Walk<'_>, trust: Option<&Trust>) {
     let Some(trust) = trust else {
         let reason = "no trust file: compare the fingerprints below with ones received on another way";
         walk.findings.not_checked(Check::Trust, reason);

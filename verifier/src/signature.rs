@@ -24,6 +24,8 @@
 
 mod batch;
 
+use crate::check::Check;
+use crate::finding::Finding;
 use ed25519_dalek::VerifyingKey;
 use rayon::prelude::*;
 use record::{Hash, PublicKey, key};
@@ -79,6 +81,12 @@ impl Claim {
             .key
             .verifies(&record::draft::signed_message(&self.hash), &self.sig)
     }
+}
+
+/// What a refused signature is told as.
+pub(crate) fn finding(offset: u64) -> Finding {
+    let detail = "the signature is not the log key's over this record";
+    Finding::new(Check::Signature, "/sig", detail).at(offset)
 }
 
 /// Offsets of the signatures that do not hold, in order. `strict` uses no batches.

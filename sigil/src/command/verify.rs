@@ -6,6 +6,7 @@
 
 mod file;
 mod keys;
+mod monitor;
 pub mod replay;
 mod store;
 
@@ -25,6 +26,9 @@ use verifier::{Check, Options, Outcome, Report, Trust, Verdict};
 
 /// Verifies what the arguments name.
 pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
+    if let Some(url) = args.what.as_deref().and_then(Path::to_str).filter(|what| is_url(what)) {
+        return monitor::run(url, &args, output).await;
+    }
     if let Some(path) = args.what.as_deref().filter(|path| path.is_file()) {
         return file::run(path, &args, output).await;
     }
@@ -108,6 +112,10 @@ async fn check(
         findings.extend(replay::compare(place, &inspection).await?);
     }
     Ok(tell(&report, &findings, output))
+}
+
+fn is_url(what: &str) -> bool {
+    what.starts_with("https://") || what.starts_with("http://")
 }
 
 /// Reads a text that the arguments name.

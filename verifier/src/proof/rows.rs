@@ -88,11 +88,8 @@ impl Signatures {
 
 /// A finding for each signature that does not hold.
 pub(crate) fn refused(claims: &[Claim]) -> Vec<Finding> {
-    let detail = "the signature is not the key's over this record";
     let refused = signature::refused(claims, false).into_iter();
-    refused
-        .map(|offset| Finding::new(Check::Signature, "/sig", detail).at(offset))
-        .collect()
+    refused.map(signature::finding).collect()
 }
 
 impl Case<'_> {

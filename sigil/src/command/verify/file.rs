@@ -31,19 +31,29 @@ enum Form {
 }
 
 /// What is believed beforehand, read from the files that the arguments name.
-struct Beliefs {
-    trust: Option<Trust>,
-    policy: Option<Policy>,
-    max_age: Option<u64>,
+pub struct Beliefs {
+    /// The trust file.
+    pub trust: Option<Trust>,
+    /// A policy in place of the trust file's.
+    pub policy: Option<Policy>,
+    /// How old a checkpoint may be, in seconds.
+    pub max_age: Option<u64>,
+}
+
+impl Beliefs {
+    /// Reads the files.
+    pub fn read(args: &Verify) -> Result<Self, Failure> {
+        Ok(Self {
+            trust: args.trust.as_deref().map(read_trust).transpose()?,
+            policy: args.policy.as_deref().map(read_policy).transpose()?,
+            max_age: args.max_age,
+        })
+    }
 }
 
 /// Verifies the file at `path`.
 pub async fn run(path: &Path, args: &Verify, output: &Output) -> Result<Exit, Failure> {
-    let beliefs = Beliefs {
-        trust: args.trust.as_deref().map(read_trust).transpose()?,
-        policy: args.policy.as_deref().map(read_policy).transpose()?,
-        max_age: args.max_age,
-    };
+    let beliefs = Beliefs::read(args)?;
     let (path, args) = (path.to_owned(), args.clone());
     let work = tokio::task::spawn_blocking(move || check(&path, &args, &beliefs));
     let report = work.await.map_err(anyhow::Error::from)??;
@@ -52,7 +62,7 @@ pub async fn run(path: &Path, args: &Verify, output: &Output) -> Result<Exit, Fa
 }
 
 /// The verifier's options, with the time that it is now.
-fn options(beliefs: &Beliefs) -> ProofOptions<'_> {
+pub fn options(beliefs: &Beliefs) -> ProofOptions<'_> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     ProofOptions {
         trust: beliefs.trust.as_ref(),
@@ -112,7 +122,7 @@ fn note(path: &Path, args: &Verify, options: &ProofOptions<'_>) -> Result<ProofR
 }
 
 /// The nodes of a consistency proof, as the API answers it.
-fn nodes(bytes: &[u8]) -> Option<Vec<Node>> {
+pub fn nodes(bytes: &[u8]) -> Option<Vec<Node>> {
     let document = record::json::parse(bytes).ok()?;
     let nodes = document.get("nodes")?.as_array()?.iter();
     nodes

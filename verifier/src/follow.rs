@@ -1,0 +1,85 @@
+//! Following a log that grows: the same walk as over a whole log, fed record by record, with checkpoints between.
+//!
+//! For a monitor: it knows a checkpoint, reads the records up to it, and learns whether their tree, their map roots and
+//! their signatures are what the checkpoint says. Nothing that a store keeps beside its records is compared.
+
+use crate::checkpoints::{self, Checkpoints};
+use crate::examine::Examiner;
+use crate::finding::Finding;
+use crate::log::{Batch, Options, check_trust, fold};
+use crate::signature;
+use crate::source::StoredRecord;
+use crate::trust::Trust;
+use crate::walk::Walk;
+use tlog::{Error, Policy};
+
+/// A log that is followed.
+pub struct Follower {
+    walk: Walk<'static>,
+    examiner: Examiner,
+    trust: Option<Trust>,
+    policy: Option<Policy>,
+    told: usize,
+}
+
+impl Follower {
+    /// Begins in front of the first record.
+    ///
+    /// # Errors
+    /// The policy of the trust file cannot be read.
+    pub fn new(options: &Options<'_>) -> Result<Self, Error> {
+        let policy = checkpoints::policy_of(options.policy, options.trust)?;
+        let mut walk = Walk::new(options.findings, None);
+        walk.checkpoints = Checkpoints::new(&[], policy.clone(), &mut walk.findings);
+        Ok(Self {
+            walk,
+            examiner: Examiner::new(options.thorough),
+            trust: options.trust.cloned(),
+            policy,
+            told: 0,
+        })
+    }
+
+    /// The offset of the record that comes next.
+    #[must_use]
+    pub const fn next(&self) -> u64 {
+        self.walk.next
+    }
+
+    /// Makes a checkpoint known; it is compared when its last record has passed, so it has to come before that one.
+    pub fn know(&mut self, note: &str) {
+        let notes = [note.to_owned()];
+        let known = Checkpoints::new(&notes, self.policy.clone(), &mut self.walk.findings);
+        self.walk.checkpoints.await_also(known);
+    }
+
+    /// Follows records in the order of the log; what is wrong with them, beyond what was told before.
+    pub fn follow(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Vec<Finding> {
+        let first = self.walk.next == 0;
+        let stored = records.into_iter().map(|bytes| StoredRecord {
+            bytes,
+            timelines: Vec::new(),
+        });
+        let batch = Batch {
+            records: stored.collect(),
+            damaged: None,
+        };
+        let claims = fold(&mut self.walk, &self.examiner, batch);
+        for offset in signature::refused(&claims, false) {
+            self.walk.findings.push(signature::finding(offset));
+        }
+        if first && self.walk.next > 0 {
+            check_trust(&mut self.walk, self.trust.as_ref());
+        }
+        let found = self.walk.findings.kept();
+        let new = found.get(self.told..).unwrap_or_default().to_vec();
+        self.told = found.len();
+        new
+    }
+
+    /// How many records have passed.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.walk.counts.records
+    }
+}
