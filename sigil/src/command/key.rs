@@ -26,21 +26,19 @@ pub async fn run(verb: KeyVerb, output: &Output) -> Result<Exit, Failure> {
     };
     embedded.close().await?;
     let offset = receipt.committed.offset;
-    let mut value =
-        json!({"role": role, "offset": offset, "id": receipt.id.to_string(), "hash": receipt.hash.to_string()});
-    let text = if role == "checkpoint" {
+    let (id, hash) = (receipt.id.to_string(), receipt.hash.to_string());
+    let (value, text) = if role == "checkpoint" {
         let key = verifier_key(&receipt)?;
         let text = format!(
             "rotated the checkpoint key at offset {offset}; the first checkpoint behind it is signed by both keys\n\
              witnesses know this log from then on by\n{key}"
         );
-        value["verifier_key"] = json!(key);
-        text
+        let value = json!({"role": role, "offset": offset, "id": id, "hash": hash, "verifier_key": key});
+        (value, text)
     } else {
-        format!(
-            "rotated the record key at offset {offset}; it signs from offset {} on",
-            offset + 1
-        )
+        let next = offset + 1;
+        let text = format!("rotated the record key at offset {offset}; it signs from offset {next} on");
+        (json!({"role": role, "offset": offset, "id": id, "hash": hash}), text)
     };
     output.data(&value, &text);
     Ok(Exit::Ok)
