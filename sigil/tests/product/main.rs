@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that meets an absent member shall fail")]
 
 mod backup;
+mod bundle;
 mod client;
 mod collector;
 
@@ -20,6 +21,8 @@ mod http;
 mod lifecycle;
 mod log;
 mod projections;
+mod proofs;
+mod python;
 mod roles;
 mod sample_logs;
 mod server;

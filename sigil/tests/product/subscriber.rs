@@ -3,6 +3,7 @@
 //!
 //! Python and three packages are needed. Where they cannot be had the test says so, in words, and checks nothing.
 
+use crate::python::{example, python};
 use async_nats::jetstream;
 use gateway::{App, LocalAuth};
 use ledger::feed::{Config, Feed, Status};
@@ -29,33 +30,6 @@ const TOKEN: &str = "subscriber-token";
 /// What the subscriber stored, in its own words.
 const DUMP: &str = "import sqlite3, sys\n\
     for row in sqlite3.connect(sys.argv[1]).execute('SELECT body FROM records ORDER BY \"offset\"'): print(row[0].hex())";
-
-fn example(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join("docs/examples/subscriber").join(name)
-}
-
-/// An interpreter with the example's packages, installed once beside the build's other products.
-async fn python() -> Result<PathBuf, String> {
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("subscriber");
-    let python = venv.join("bin/python");
-    let run = async |program: &Path, args: &[&str]| {
-        let output = Command::new(program).args(args).output().await;
-        let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() { Ok(()) } else { Err(said) }
-    };
-    const IMPORTS: [&str; 2] = ["-c", "import blake3, cryptography, nats"];
-    if run(&python, &IMPORTS).await.is_err() {
-        let place = venv.to_str().ok_or("a path that is no text")?;
-        run(Path::new("python3"), &["-m", "venv", "--clear", place]).await?;
-        let requirements = example("requirements.txt");
-        let requirements = requirements.to_str().ok_or("a path that is no text")?;
-        run(&python, &["-m", "pip", "install", "-q", "-r", requirements]).await?;
-        run(&python, &IMPORTS).await?;
-    }
-    Ok(python)
-}
 
 /// An open log and its feed.
 struct Log {
@@ -165,7 +139,7 @@ impl Subscriber {
     fn start(python: &Path, nats: &Nats, log: &Log, state: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(python)
             .arg("-B")
-            .arg(example("subscriber.py"))
+            .arg(example("subscriber/subscriber.py"))
             .args([
                 "--server",
                 &nats.url(),
@@ -266,7 +240,8 @@ async fn forge(log: &Log, nats: &Nats) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_has_every_record_once_whatever_happens() {
-    let python = match python().await {
+    let found = tokio::task::spawn_blocking(|| python("subscriber", "subscriber", "blake3, cryptography, nats"));
+    let python = match found.await.expect("it ends") {
         Ok(python) => python,
         Err(reason) => return eprintln!("NOT CHECKED: no Python with the example's packages: {reason}"),
     };
