@@ -12,6 +12,7 @@ mod leash;
 mod local;
 pub mod nats;
 mod programs;
+pub mod tools;
 
 pub use current::Current;
 pub use programs::postgres_version;

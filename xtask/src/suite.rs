@@ -6,7 +6,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::services::{Postgres, Purpose, nats};
+use crate::services::{Postgres, Purpose, nats, tools};
 use crate::{matrix, process};
 
 /// The verb. Arguments go to the runner as they are, and then the documentation's examples stay out. With `--matrix`
@@ -23,6 +23,7 @@ pub fn run(args: &[String]) -> Result<()> {
         Ok(program) => environment.push((nats::VARIABLE, program.display().to_string())),
         Err(error) => failed.push(format!("{error:#}")),
     }
+    tools::install();
     // Kept until the tests are done.
     let postgres = Postgres::start(Purpose::Tests);
     match &postgres {

@@ -12,7 +12,7 @@ use tlog::{CheckpointText, Cosignature, KeyType, VerifierKey};
 
 const ORIGIN: &str = "localhost/audit";
 
-/// A log whose record key and checkpoint key were replaced while it grew, with two tenants.
+/// A log whose keys were replaced while it grew, with two tenants.
 fn grown() -> Log {
     let log = Log::new();
     let events = |from: usize, until: usize| -> String {
@@ -29,6 +29,10 @@ fn grown() -> Log {
     let foreign = "{\"fraction\":0.000015,\"small\":1.5e-7,\"minus\":-0.25}\n{\"b\":2}\n";
     log.feed(&["import", "--format", "jsonl", "--tenant", "other", "-"], foreign)
         .exits(0);
+    log.run(&["key", "rotate", "--role", "checkpoint"]).exits(0);
+    // The first checkpoint that covers the rotation is signed by both keys, the next one by the new key alone.
+    let both = Bundle::of(&log, &["--log"]);
+    assert_eq!(both.head["checkpoint"].as_str().expect("a note").lines().count(), 6);
     log.feed(&["record", "append", "--ndjson"], &events(20, 40)).exits(0);
     log
 }
@@ -361,7 +365,7 @@ fn tampered_timelines(log: &Log, verifier: &Verifier<'_>) {
             |b| {
                 b.head["keys"]["rotations"] = json!([]);
             },
-            &["key", "signature"],
+            &["key", "signature", "checkpoint"],
         ),
         (
             "the root of the map",
