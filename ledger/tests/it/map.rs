@@ -1,6 +1,8 @@
 //! The authenticated map in the log: its roots are those that anybody computes from the records, whatever happened between.
 
+use crate::backup::{Copy, beside, restore};
 use crate::check::look;
+use crate::files::{copy_dir, copy_file, journal, seams, written};
 use crate::log::{Log, all, append, event, plain};
 use crate::oracle::{checked_roots, varied, with_tenants};
 use ledger::{CheckpointConfig, Config, Handle};
@@ -181,4 +183,78 @@ async fn the_last_record_before_a_close_is_covered() {
         assert_eq!(covered, Some(true), "{sizes:?} for {last:?}");
         handle.close();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_cut_anywhere_leads_to_right_roots() {
+    let log = Log::create().await;
+    let handle = open(&log, 1);
+    append(&handle, event("first")).await;
+    until_covered(&handle, 3).await;
+    handle.close();
+    drop(handle);
+    // Nothing is due, so nothing is written while it is copied.
+    let handle = open(&log, 1);
+    let dir = |name: &str| log.dir.path().join(name);
+    copy_dir(&log.config().data_dir, &dir("before"));
+    with_tenants(&handle).await;
+    for n in 0..3 {
+        let receipt = append(&handle, varied(n)).await;
+        until_covered(&handle, receipt.committed.offset + 1).await;
+    }
+    handle.close();
+    drop(handle);
+    let after = journal(&log.config().data_dir);
+    let (start, whole) = (written(&journal(&dir("before"))).len(), written(&after));
+    let ends = seams(&whole).into_iter().filter(|end| *end > start);
+    let lengths: Vec<usize> = ends.flat_map(|end| [end - 40, end]).collect();
+    assert!(lengths.len() > 20, "{lengths:?}");
+    for (round, length) in lengths.into_iter().enumerate() {
+        let copy = Config {
+            data_dir: dir(&format!("round.{round}")),
+            ..config(&log, 1)
+        };
+        copy_dir(&dir("before"), &copy.data_dir);
+        let torn = journal(&copy.data_dir);
+        copy_file(&after, &torn);
+        let file = std::fs::OpenOptions::new().write(true).open(&torn).expect("opens");
+        file.set_len(length as u64).expect("cuts");
+        let handle = Handle::open(copy.clone()).expect("opens");
+        let receipt = append(&handle, event("next")).await;
+        let records = until_covered(&handle, receipt.committed.offset + 1).await;
+        assert!(!checked_roots(&records).is_empty(), "cut at {length}");
+        handle.close();
+        drop(handle);
+        look(&copy).unwrap_or_else(|findings| panic!("cut at {length}: {findings:?}"));
+        std::fs::remove_dir_all(&copy.data_dir).expect("removes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_log_makes_its_maps_again() {
+    let log = Log::create().await;
+    let handle = open(&log, 1);
+    with_tenants(&handle).await;
+    handle
+        .append_many((0..60).map(varied).collect())
+        .await
+        .expect("answers each");
+    let records = until_covered(&handle, 64).await;
+    let (copy, _) = Copy::of(&log, &handle, "backup");
+    handle.close();
+    drop(handle);
+    let restored = beside(&log, "restored");
+    let size = restore(&copy.restore(restored.clone())).size;
+    let handle = Handle::open(Config {
+        checkpoints: config(&log, 1).checkpoints,
+        ..restored.clone()
+    })
+    .expect("opens");
+    // The last record may cover everything, and yet its map is gone: another is due.
+    let now = until_covered(&handle, size).await;
+    assert!(now.starts_with(&records));
+    assert!(!checked_roots(&now).is_empty());
+    handle.close();
+    drop(handle);
+    look(&restored).unwrap_or_else(|findings| panic!("{findings:?}"));
 }
