@@ -120,38 +120,7 @@ impl Writer {
             written: Vec::new(),
             superseded: Vec::new(),
         };
-        let top = self.root_page(&draft.pages, Trie::Top)?;
-        if top.is_none() && self.newest.is_some() {
-            return Err(Error::corrupt(
-                "keyspace map",
-                "the root of the newest version is missing",
-            ));
-        }
-        let mut tenants = Vec::new();
-        for (tenant, leaves) in pending.leaves()? {
-            let root = self.root_page(&draft.pages, Trie::Tenant(tenant))?;
-            let before = top.as_ref().map(|(_, top)| self.before(&draft.pages, top, &tenant));
-            let found = root.as_ref().map(|(_, page)| page.sum().node());
-            // A map that is missing must not begin anew.
-            if found != before.transpose()?.flatten() {
-                return Err(Error::corrupt(
-                    "keyspace map",
-                    "a tenant's map is not the one that the top map names",
-                ));
-            }
-            let map = self.change(&mut draft, Trie::Tenant(tenant), root, &leaves)?;
-            let chain = leaves
-                .binary_search_by_key(&MapKey::whole_chain(), |leaf| leaf.key)
-                .ok();
-            let chain = chain.and_then(|at| leaves.get(at));
-            let chain = chain.ok_or_else(|| Error::corrupt("keyspace heads", "a record is on no chain"))?;
-            tenants.push(MapLeaf {
-                key: tenant,
-                count: chain.count,
-                root: map.node(),
-            });
-        }
-        self.change(&mut draft, Trie::Top, top, &tenants)?;
+        self.change_all(&mut draft, pending)?;
         let Draft {
             mut batch,
             written,
@@ -186,6 +155,42 @@ impl Writer {
             self.newest_whole = Some(n);
         }
         Ok(())
+    }
+
+    /// Puts what is pending into the tenants' maps, and these into the top map.
+    fn change_all(&self, draft: &mut Draft<'_>, pending: &Pending) -> Result<(), Error> {
+        let top = self.root_page(&draft.pages, Trie::Top)?;
+        if top.is_none() && self.newest.is_some() {
+            return Err(Error::corrupt(
+                "keyspace map",
+                "the root of the newest version is missing",
+            ));
+        }
+        let mut tenants = Vec::new();
+        for (tenant, leaves) in pending.leaves()? {
+            let root = self.root_page(&draft.pages, Trie::Tenant(tenant))?;
+            let before = top.as_ref().map(|(_, top)| self.before(&draft.pages, top, &tenant));
+            let found = root.as_ref().map(|(_, page)| page.sum().node());
+            // A map that is missing must not begin anew.
+            if found != before.transpose()?.flatten() {
+                return Err(Error::corrupt(
+                    "keyspace map",
+                    "a tenant's map is not the one that the top map names",
+                ));
+            }
+            let map = self.change(draft, Trie::Tenant(tenant), root, &leaves)?;
+            let chain = leaves
+                .binary_search_by_key(&MapKey::whole_chain(), |leaf| leaf.key)
+                .ok();
+            let chain = chain.and_then(|at| leaves.get(at));
+            let chain = chain.ok_or_else(|| Error::corrupt("keyspace heads", "a record is on no chain"))?;
+            tenants.push(MapLeaf {
+                key: tenant,
+                count: chain.count,
+                root: map.node(),
+            });
+        }
+        self.change(draft, Trie::Top, top, &tenants).map(drop)
     }
 
     /// The root page of a map in the newest version, with the version that wrote it.

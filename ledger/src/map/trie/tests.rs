@@ -1,3 +1,5 @@
+//! Maps in pages against the oracle in `tlog`, key by key and version by version.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
