@@ -25,6 +25,8 @@ async fn main() {
     for number in 0..120 {
         memory.append(sample(number)).await.expect("the sample is valid");
     }
+    memory.checkpoint();
+    memory.witness();
     let app = App {
         ledger: Arc::clone(&memory) as _,
         queries: Arc::clone(&memory) as _,
@@ -44,6 +46,7 @@ async fn main() {
         for number in 120.. {
             tokio::time::sleep(Duration::from_secs(3)).await;
             memory.append(sample(number)).await.expect("the sample is valid");
+            memory.checkpoint();
         }
     });
     gateway::serve(listener, app.router(), &Config::default(), std::future::pending()).await;

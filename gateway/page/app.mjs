@@ -1,15 +1,20 @@
 // The live timeline: asks for the first page of the filter every second and a half, marks what is new, and checks every
-// record that it shows. The token, when the server wants one, lives in sessionStorage and goes into a header only.
+// record that it shows, and the proof that the page comes with. The token, when the server wants one, lives in sessionStorage and goes into a header only.
 
+import { fill } from "./badge.mjs";
+import { join, verifyPage } from "./proof.mjs";
 import { pageRecords, verify } from "./record.mjs";
-import { drawer, element, row, showCheck, summary } from "./view.mjs";
+import { drawer, row, showCheck, summary } from "./view.mjs";
 
 const POLL_MS = 1500;
 const PARAMETERS = ["actor", "session", "kind", "action", "outcome", "from", "to", "tenant", "q"];
-const LINK_PARAMETERS = ["actor", "subject", "resource", "session", "kind"];
+const LINK_PARAMETERS = ["actor", "subject", "resource", "session", "proposal", "kind"];
 const at = (id) => document.getElementById(id);
 
-const state = { entries: [], cursor: null, etag: null, paused: false, question: 0, extra: {}, shown: null, refused: false };
+const state = { entries: [], cursor: null, etag: null, paused: false, question: 0, extra: {}, shown: null, refused: false, proof: null, covered: null };
+// Roots by size, over all answers: two roots of one size are a fork.
+const roots = new Map();
+let checkpointKey;
 
 function parameters() {
   const form = new FormData(at("filters"));
@@ -53,17 +58,61 @@ function tellHead(response) {
   status(`${state.paused ? "paused" : "live"} · ${head} records${behind}`, state.paused ? "" : "live");
 }
 
+// What the answer must say that it answers. How the server reads a phrase is shown, not compared.
+function asked(query) {
+  const pairs = [["order", "desc"], ["cursor", query.has("cursor")]];
+  if (query.has("tenant")) pairs.push(["tenant", query.get("tenant")]);
+  if (query.has("q")) return pairs;
+  const labels = LINK_PARAMETERS.filter((name) => query.has(name));
+  return [...pairs, ["label", labels[0] ?? ""], ["target", query.get(labels[0]) ?? ""], ["recorded_from", undefined], ["recorded_to", undefined]];
+}
+
+// The checkpoint key that the log's first record names, once that record has passed its own checks.
+async function learnKey() {
+  const { text } = await ask("/v1/audit/timeline?tenant=sigil-ledger&order=asc&limit=1").catch(() => ({}));
+  const genesis = text && pageRecords(text)[0];
+  const result = genesis && (await verify(genesis));
+  if (!result || result.hash !== "passed" || result.signature === "failed") return null;
+  const record = JSON.parse(genesis);
+  return record.kind === "ledger.genesis" && record.offset === 0 ? record.payload.checkpoint_key : null;
+}
+
+async function prove(text, query) {
+  const question = state.question;
+  checkpointKey ??= await learnKey();
+  const proof = await verifyPage(text, asked(query), checkpointKey);
+  if (question !== state.question) return;
+  if (proof.provable) proof.query = JSON.parse(text).query;
+  if (proof.root) {
+    proof.forked = (roots.get(proof.size) ?? proof.root) !== proof.root;
+    if (proof.forked) proof.checkpoint = "failed";
+    else roots.set(proof.size, proof.root);
+  }
+  if (proof.completeness === "passed") {
+    // A page that does not follow what was proven stands for itself, or is the newest one after a gap.
+    const joined = join(state.covered, proof.range);
+    if (!joined && query.has("cursor")) Object.assign(proof, { completeness: "failed", why: "records between two pages are left out" });
+    else state.covered = joined ?? proof.range;
+  } else if (!query.has("cursor")) state.covered = null;
+  const bad = (found) => found && [found.checkpoint, found.inclusion, found.completeness].includes("failed");
+  // The newest page tells the time; an older one is shown only when it is wrong.
+  if (!query.has("cursor") || bad(proof)) state.proof = proof;
+  drawBadge();
+}
+
 async function poll() {
   const question = state.question;
   const query = parameters();
   query.set("limit", "50");
+  query.set("proof", "true");
   const { response, text } = await ask(`/v1/audit/timeline?${query}`, state.etag ? { "if-none-match": state.etag } : {});
   if (question !== state.question) return;
   complain(null);
   tellHead(response);
-  if (text === undefined) return;
+  if (text === undefined) return drawBadge();
   state.etag = response.headers.get("etag");
   merge(entries(text), JSON.parse(text).next_cursor);
+  await prove(text, query);
 }
 
 // New rows go where the page has them; a page without any known row replaces the list.
@@ -113,16 +162,15 @@ async function check() {
     showCheck(entry);
     if (state.shown === entry) show(entry);
   }
+  drawBadge();
+}
+
+function drawBadge() {
   const results = state.entries.map((entry) => entry.result).filter(Boolean);
-  const count = (name) => results.filter((result) => result[name] === "passed").length;
   const failed = results.filter((result) => summary(result) === "failed").length;
   if (failed) at("news").textContent = `${failed} of ${results.length} records failed a check in this browser`;
-  const badge = at("badge");
-  badge.className = `badge ${failed ? "failed" : count("signature") === results.length && results.length ? "passed" : ""}`;
-  badge.replaceChildren(
-    element("strong", {}, failed ? `${failed} of ${results.length} records FAILED a check in this browser. ` : "Checked in this browser: "),
-    `of ${results.length} records shown, hash ${count("hash")}, signature ${count("signature")}, chain to the record before ${count("chain")}. `,
-    element("span", { className: "muted" }, "Not checked: that nothing is missing and that this is the newest state; use ", element("code", {}, "sigil verify"), "."));
+  const bad = fill(at("badge"), results, state.proof, state.covered, Date.now());
+  if (bad && !failed) at("news").textContent = "The proof of this page failed a check in this browser";
 }
 
 function show(entry) {
@@ -147,7 +195,7 @@ function filterBy(label, target) {
 }
 
 function restart() {
-  Object.assign(state, { entries: [], cursor: null, etag: null, refused: false, question: state.question + 1 });
+  Object.assign(state, { entries: [], cursor: null, etag: null, refused: false, question: state.question + 1, proof: null, covered: null });
   at("rows").replaceChildren();
   at("badge").replaceChildren();
   return tick();
@@ -169,6 +217,7 @@ async function loadMore() {
   const query = parameters();
   query.set("limit", "50");
   query.set("cursor", state.cursor);
+  query.set("proof", "true");
   try {
     const { text } = await ask(`/v1/audit/timeline?${query}`);
     if (question !== state.question) return;
@@ -178,6 +227,7 @@ async function loadMore() {
     state.cursor = JSON.parse(text).next_cursor;
     render();
     page[0]?.row.querySelector("button").focus();
+    await prove(text, query);
   } catch (error) {
     complain(error);
   }

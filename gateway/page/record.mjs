@@ -31,8 +31,8 @@ function stringEnd(text, at) {
   throw new Error("a string is never closed");
 }
 
-/** The members of the object in `text`, each as the exact text it stands as: `[name, text of "name":value]`. */
-export function members(text) {
+/** The members of the object in `text`, in its order: `[name, exact text of "name":value, exact text of the value]`. */
+function cut(text) {
   if (text[0] !== "{") throw new Error("a record is an object");
   const found = [];
   let at = 1;
@@ -40,14 +40,27 @@ export function members(text) {
     const nameEnd = stringEnd(text, at);
     if (text[nameEnd] !== ":") throw new Error("not canonical: a colon follows a name at once");
     const end = valueEnd(text, nameEnd + 1);
-    const name = JSON.parse(text.slice(at, nameEnd));
-    if (found.length > 0 && found.at(-1)[0] >= name) throw new Error("not canonical: names are sorted and unique");
-    found.push([name, text.slice(at, end)]);
+    found.push([JSON.parse(text.slice(at, nameEnd)), text.slice(at, end), text.slice(nameEnd + 1, end)]);
     if (text[end] !== "," && text[end] !== "}") throw new Error("not canonical: a comma or the end was expected");
     at = text[end] === "," ? end + 1 : end;
   }
   if (at !== text.length - 1) throw new Error("something follows the record");
   return found;
+}
+
+/** The members of the canonical object in `text`, each as the exact text it stands as: `[name, text of "name":value]`. */
+export function members(text) {
+  const found = cut(text);
+  found.forEach(([name], at) => {
+    if (at > 0 && found[at - 1][0] >= name) throw new Error("not canonical: names are sorted and unique");
+  });
+  return found;
+}
+
+/** The exact text of a member's value in the text of an answer; undefined when it has none, or two of that name. */
+export function valueText(text, name) {
+  const found = cut(text).filter(([found]) => found === name);
+  return found.length === 1 ? found[0][2] : undefined;
 }
 
 /** The exact texts of the records in the text of a timeline's answer. */
@@ -82,7 +95,7 @@ export async function canVerifySignatures() {
   }
 }
 
-function base64(text) {
+export function base64(text) {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 

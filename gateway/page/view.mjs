@@ -32,7 +32,8 @@ export function summary(result) {
   return result.hash === "passed" && result.signature === "passed" ? "passed" : "not checked";
 }
 
-function mark(result) {
+/** A result as a sign and a word. */
+export function mark(result) {
   const [sign, style, word] = WORDS[result];
   return element("span", { className: style }, element("span", { "aria-hidden": "true" }, sign), ` ${word}`);
 }
@@ -82,8 +83,8 @@ function checks(entry) {
     element("ul", { className: "checks" },
       item(result.hash, "hash: BLAKE3 of the exact bytes below"), item(result.signature, signature), item(result.chain, chain)),
     element("p", { className: "muted" },
-      "Not checked here: that the key is the log's, that no record is missing, that this is the newest state. Use ",
-      element("code", {}, "sigil verify"), " for these."));
+      "Not checked here: that the key is the log's. The badge above the timeline says what is proven of the page; ",
+      element("code", {}, "sigil verify --trust FILE"), " checks all of it."));
 }
 
 /** Fills the drawer with one record; `filter(label, target)` is called for a clicked link, `close` to go back. */

@@ -22,12 +22,14 @@ macro_rules! asset {
 }
 
 /// All of them.
-pub(crate) static ASSETS: [Asset; 8] = [
+pub(crate) static ASSETS: [Asset; 10] = [
     asset!("/", HTML, "index.html"),
     asset!("/docs", HTML, "docs.html"),
     asset!("/page/style.css", "text/css; charset=utf-8", "style.css"),
     asset!("/page/app.mjs", SCRIPT, "app.mjs"),
     asset!("/page/view.mjs", SCRIPT, "view.mjs"),
+    asset!("/page/badge.mjs", SCRIPT, "badge.mjs"),
+    asset!("/page/proof.mjs", SCRIPT, "proof.mjs"),
     asset!("/page/record.mjs", SCRIPT, "record.mjs"),
     asset!("/page/blake3.mjs", SCRIPT, "blake3.mjs"),
     asset!("/page/docs.mjs", SCRIPT, "docs.mjs"),

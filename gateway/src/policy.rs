@@ -121,6 +121,8 @@ pub(crate) const TABLE: &[Rule] = &[
     open("/page/style.css"),
     open("/page/app.mjs"),
     open("/page/view.mjs"),
+    open("/page/badge.mjs"),
+    open("/page/proof.mjs"),
     open("/page/record.mjs"),
     open("/page/blake3.mjs"),
     open("/page/docs.mjs"),

@@ -1,7 +1,9 @@
 //! The page's own tests, run with node where it is installed.
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use verifier::{KeyType, Outcome, ProofOptions, Trust, VerifierKey, verify_answer};
 
 fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("page")
@@ -19,6 +21,37 @@ fn the_fixture_holds_sound_records_of_one_log() {
     }
 }
 
+/// The answers that the page's tests use must be proven ones: whatever the page accepts, the verifier accepts too.
+#[test]
+fn the_fixture_holds_answers_that_the_verifier_accepts() {
+    let text = std::fs::read_to_string(page().join("proof.fixture.json")).unwrap();
+    let fixture: Value = serde_json::from_str(&text).unwrap();
+    let key = record::PublicKey::from_base64(fixture["key"].as_str().unwrap()).unwrap();
+    let key = VerifierKey::new("example.com/audit", KeyType::Ed25519, key.as_bytes()).unwrap();
+    let trust = Trust {
+        origin: record::Origin::parse("example.com/audit").unwrap(),
+        genesis_hash: record::Hash::of(b"not asked for"),
+        root_key: record::PublicKey::from_base64(fixture["key"].as_str().unwrap()).unwrap(),
+        checkpoint_keys: vec![key],
+        policy: None,
+    };
+    let options = ProofOptions {
+        trust: Some(&trust),
+        ..ProofOptions::default()
+    };
+    let answers = fixture["answers"].as_array().unwrap();
+    assert!(answers.len() >= 8);
+    for answer in answers {
+        let report = verify_answer(answer["text"].as_str().unwrap().as_bytes(), &options);
+        let expected = if answer["name"] == "not provable" {
+            Outcome::Unchecked
+        } else {
+            Outcome::Verified
+        };
+        assert_eq!(report.outcome(), expected, "{}: {:#?}", answer["name"], report.lines());
+    }
+}
+
 #[test]
 fn hash_and_verification_in_javascript() {
     let version = Command::new("node").arg("--version").output();
@@ -27,11 +60,11 @@ fn hash_and_verification_in_javascript() {
         return;
     };
     assert!(version.status.success());
-    let files = ["blake3.test.mjs", "record.test.mjs"].map(|file| page().join(file));
+    let files = ["blake3.test.mjs", "record.test.mjs", "proof.test.mjs"].map(|file| page().join(file));
     let run = Command::new("node").arg("--test").args(files).output().unwrap();
     let report = String::from_utf8_lossy(&run.stdout);
     assert!(
-        run.status.success() && report.contains("# fail 0") && report.contains("# pass 7"),
+        run.status.success() && report.contains("# fail 0") && report.contains("# pass 15"),
         "{report}"
     );
 }
