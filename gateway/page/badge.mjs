@@ -66,12 +66,17 @@ function ofPlace(proof, covered) {
   return [...items, item("passed", "completeness", `${named(proof.query)}: ${place}${newest}, as of record ${proof.asOf}`)];
 }
 
+function duration(seconds) {
+  const [unit, name] = seconds < 120 ? [1, "s"] : seconds < 7200 ? [60, "min"] : seconds < 172800 ? [3600, "h"] : [86400, "days"];
+  return `${Math.floor(Math.max(seconds, 0) / unit)} ${name}`;
+}
+
 function ofTime(proof, now) {
   const age = Math.round((now - Date.parse(proof.time)) / 1000);
   if (!Number.isFinite(age)) return item("not checked", "freshness", "the proof has no time");
   const newer = proof.unproven.length ? `; ${plural(proof.unproven.length, "newer row")} not proven yet` : "";
   const old = age > FRESH_S ? ": nothing may have been recorded since, or this answer is old; this page cannot tell" : "";
-  const text = `as of ${Math.max(age, 0)} s ago, the log's clock against this computer's${newer}${old}`;
+  const text = `as of ${duration(age)} ago, the log's clock against this computer's${newer}${old}`;
   return item(age > FRESH_S ? "not checked" : "passed", "freshness", text);
 }
 
