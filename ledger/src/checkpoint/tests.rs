@@ -13,6 +13,7 @@ use ledger_client::LedgerClient as _;
 use ledger_client::proof::SignedCheckpoint;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tlog::{
     Checkpoint, CheckpointText, Cosignature, KeyType, Note, Policy, VerifierKey, prove_consistency, verify_consistency,
 };
@@ -150,23 +151,83 @@ fn with(log: &Log, change: impl FnOnce(&mut super::CheckpointConfig)) -> Config 
     }
 }
 
-/// Opens the log so that its checkpoints fail at a step while `armed`.
-fn failing(log: &Log, step: Step) -> (Handle, Arc<AtomicBool>) {
+/// Opens the log so that it fails at a step while `armed`.
+fn failing(config: Config, step: Step) -> (Handle, Arc<AtomicBool>) {
     let armed = Arc::new(AtomicBool::new(false));
     let fails = Arc::clone(&armed);
     let probe = Probe::failing(move |at| {
         let hit = at == step && fails.load(Ordering::Relaxed);
         hit.then(|| std::io::Error::from(std::io::ErrorKind::StorageFull))
     });
-    let handle = Handle::open_with(log.config(), Arc::new(SystemClock), probe).expect("opens");
+    let handle = Handle::open_with(config, Arc::new(SystemClock), probe).expect("opens");
     (handle, armed)
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a checkpoint whose map covers so many records.
+async fn covered(handle: &Handle, size: u64) {
+    let mut checkpoints = handle.checkpoints();
+    let covers = |newest: &Option<Arc<SignedCheckpoint>>| newest.as_ref().is_some_and(|newest| newest.map_size >= size);
+    let covered = tokio::time::timeout(PATIENCE, checkpoints.wait_for(covers)).await;
+    covered.expect("in time").expect("is kept current");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_go_on_behind_every_failure_while_they_are_made() {
+    let steps = [
+        Step::Commit,
+        Step::AfterCommit,
+        Step::Map,
+        Step::AfterMap,
+        Step::Checkpoint,
+        Step::AfterCheckpoint,
+    ];
+    for step in steps {
+        let log = Log::create().await;
+        let quick = with(&log, |checkpoints| checkpoints.interval = Duration::from_millis(5));
+        let (handle, armed) = failing(quick, step);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let collect = tokio::spawn({
+            let (mut checkpoints, told) = (handle.checkpoints(), Arc::clone(&told));
+            async move {
+                while checkpoints.changed().await.is_ok() {
+                    let newest = checkpoints.borrow_and_update().clone();
+                    told.lock().expect("no panic").extend(newest);
+                }
+            }
+        });
+        for _ in 0..3 {
+            grow(&handle, 2).await;
+            covered(&handle, handle.head().await.expect("a head").size).await;
+            armed.store(true, Ordering::Relaxed);
+            let deadline = Instant::now() + PATIENCE;
+            // Whatever becomes of this one; the thread that makes checkpoints meets the failure in its own time.
+            let _unknown = handle.append(crate::log::plain(event("lost"))).await;
+            while !handle.reader().is_ok_and(|shared| shared.is_poisoned()) {
+                assert!(Instant::now() < deadline, "{step:?} is not met");
+                tokio::task::yield_now().await;
+            }
+            armed.store(false, Ordering::Relaxed);
+            while handle.append(crate::log::plain(event("again"))).await.is_err() {
+                assert!(Instant::now() < deadline, "{step:?}: the log is not opened again");
+            }
+        }
+        covered(&handle, handle.head().await.expect("a head").size - 1).await;
+        collect.abort();
+        let told = std::mem::take(&mut *told.lock().expect("no panic"));
+        assert!(told.len() >= 4 && told.is_sorted_by_key(|told| told.size), "{step:?}");
+        for checkpoint in told {
+            assert!(is_continued(&handle, &signed(&handle, &checkpoint)), "{step:?}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn whatever_was_told_is_continued_behind_every_failure() {
     for step in [Step::Commit, Step::AfterCommit, Step::Checkpoint, Step::AfterCheckpoint] {
         let log = Log::create().await;
-        let (handle, armed) = failing(&log, step);
+        let (handle, armed) = failing(log.config(), step);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = |handle: &Handle| {
             let newest = handle.checkpoints().borrow().clone();
@@ -207,7 +268,7 @@ async fn whatever_was_told_is_continued_behind_every_failure() {
 #[tokio::test]
 async fn a_checkpoint_that_was_durable_and_not_told_is_the_newest_behind_a_kill() {
     let log = Log::create().await;
-    let (handle, armed) = failing(&log, Step::AfterCheckpoint);
+    let (handle, armed) = failing(log.config(), Step::AfterCheckpoint);
     grow(&handle, 2).await;
     armed.store(true, Ordering::Relaxed);
     publish(&handle);
