@@ -8,7 +8,7 @@ use std::fmt;
 /// One question that a verifier asks of a log, of a proof, or of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Check {
-    /// Every stored block and record could be read.
+    /// Every stored block and record, and every file given, could be read.
     Readable,
     /// Stored bytes are the RFC 8785 form of what they say, with exactly the members of CanonicalRecord v1.
     Canonical,
@@ -138,7 +138,7 @@ impl Check {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Readable => "every stored record could be read",
+            Self::Readable => "everything that was given could be read",
             Self::Canonical => "the bytes are the canonical form of what they say",
             Self::Schema => "every member and payload follows its schema",
             Self::Hash => "every hash is the hash of its record",

@@ -15,6 +15,7 @@ mod climb;
 mod form;
 mod keys;
 mod notes;
+mod page;
 mod report;
 mod rows;
 mod scope;

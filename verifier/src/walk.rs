@@ -5,15 +5,17 @@
 //! tree (its leaf is unknown), so the root is then not compared. None of this forgives anything: the fault that started
 //! it has failed the log already.
 
+mod beside;
+
 use crate::chain::Link;
 use crate::check::Check;
-use crate::checkpoints::{Checkpoints, Moment};
+use crate::checkpoints::Checkpoints;
 use crate::envelope::Envelope;
 use crate::examine::{Examined, Said};
 use crate::finding::{Finding, Findings};
 use crate::gateways::Gateways;
 use crate::keyring::Keyring;
-use crate::maps::{MapRoot, Maps};
+use crate::maps::Maps;
 use crate::report::{Counts, Fingerprints};
 use crate::signature::Claim;
 use crate::source;
@@ -21,7 +23,7 @@ use crate::source::{Damaged, Derived, TimelineEntry};
 use crate::tenant::{Grown, Tenants};
 use domain::state::Body;
 use record::key::encode_base64;
-use record::{Hash, Origin, Timestamp};
+use record::{Hash, Timestamp};
 use tlog::{Edge, FullTile};
 
 /// State folded from the records so far.
@@ -180,41 +182,6 @@ impl<'a> Walk<'a> {
         self.compare_checkpoints(said.map_root);
     }
 
-    fn compare_map_root(&mut self, said: &Said) {
-        let (offset, tenant) = (said.envelope.offset, &said.envelope.tenant);
-        let Some(claimed) = said.map_root else {
-            self.worth = offset.saturating_add(1);
-            return;
-        };
-        if !tenant.is_ledger() {
-            let finding = Finding::new(
-                Check::Maps,
-                "/tenant",
-                "a map root stands in the ledger's own tenant only",
-            );
-            self.findings.push(finding.at(offset));
-            return;
-        }
-        match self.maps.compare(offset, claimed) {
-            Ok(finding) => self.report(finding, offset),
-            Err(reason) => self.findings.not_checked(Check::Maps, reason),
-        }
-    }
-
-    fn compare_checkpoints(&mut self, map_root: Option<MapRoot>) {
-        if !self.checkpoints.is_due(self.next) {
-            return;
-        }
-        let moment = Moment {
-            size: self.next,
-            root: self.tree.as_ref().map(Edge::root),
-            map_root,
-            keys: &self.keys,
-            origin: self.seen.origin.as_ref().map_or("", Origin::as_str),
-        };
-        self.checkpoints.compare(&moment, &mut self.findings);
-    }
-
     /// A record whose bytes were changed. It is lost for chains and trees; only the keys that it names are believed, if
     /// they prove themselves, because without them nothing behind it could be checked.
     fn broken(&mut self, said: Option<&Said>) {
@@ -322,23 +289,6 @@ impl<'a> Walk<'a> {
         if let Body::KeyRotated(rotated) = &said.body {
             let finding = self.keys.rotate(&said.envelope.log, rotated);
             self.report(finding.into_iter().filter(|_| sound), said.envelope.offset);
-        }
-    }
-
-    fn compare_tiles(&mut self, offset: u64) {
-        for tile in self.filled.drain(..) {
-            let path = tile.id.path(None);
-            let wrong = |detail: &str| Finding::new(Check::Tree, "", format!("{path}: {detail}")).at(offset);
-            let stored = match &mut self.derived {
-                Some(derived) => derived.tile(tile.id),
-                None => continue,
-            };
-            match stored {
-                Ok(Some(nodes)) if nodes == tile.nodes => {}
-                Ok(Some(_)) => self.findings.push(wrong("another tile is stored")),
-                Ok(None) => self.findings.push(wrong("the tile is not stored")),
-                Err(detail) => self.findings.push(wrong(&detail)),
-            }
         }
     }
 

@@ -31,3 +31,4 @@ mod sources;
 mod stream;
 mod subscriber;
 mod system;
+mod verify;
