@@ -89,9 +89,7 @@ impl Case<'_> {
         self.check_key(genesis, &history, pointer);
         for row in &text.rotations {
             let sound = self.take_row(row);
-            let Some(said) = row.said.as_ref().filter(|_| sound) else {
-                return None;
-            };
+            let said = row.said.as_ref().filter(|_| sound)?;
             let offset = said.envelope.offset;
             self.check_log(&said.envelope.log, offset, &row.pointer);
             if !matches!(said.body, Body::KeyRotated(_)) || !said.envelope.tenant.is_ledger() {

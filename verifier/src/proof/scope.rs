@@ -21,7 +21,7 @@ pub(crate) enum ScopeText {
     /// Offsets.
     Log(RangeText),
     /// Positions.
-    Timeline(TimelineText),
+    Timeline(Box<TimelineText>),
 }
 
 /// The scope while its records pass.
@@ -45,7 +45,7 @@ pub(crate) struct Scope {
 
 enum Kind {
     Log,
-    Timeline(TimelineText),
+    Timeline(Box<TimelineText>),
 }
 
 impl ScopeText {
@@ -63,7 +63,7 @@ impl ScopeText {
             "timeline" => {
                 let members = Members::strict(value, "/scope", &["kind", "proof"])?;
                 let proof = TimelineText::read_part(members.need("proof")?, "/scope/proof")?;
-                Ok(Self::Timeline(proof))
+                Ok(Self::Timeline(Box::new(proof)))
             }
             _ => Err(form::wrong("/scope/kind", "log or timeline")),
         }

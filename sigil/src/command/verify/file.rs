@@ -12,7 +12,6 @@ use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tlog::{Node, Policy};
 use verifier::{ProofOptions, ProofReport, Trust};
 
@@ -63,11 +62,11 @@ pub async fn run(path: &Path, args: &Verify, output: &Output) -> Result<Exit, Fa
 
 /// The verifier's options, with the time that it is now.
 pub fn options(beliefs: &Beliefs) -> ProofOptions<'_> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let now = ledger::Clock::read(&ledger::SystemClock).wall;
     ProofOptions {
         trust: beliefs.trust.as_ref(),
         policy: beliefs.policy.as_ref(),
-        now: now.and_then(|now| i64::try_from(now.as_secs()).ok()),
+        now: Some(now.micros().div_euclid(1_000_000)),
         max_age: beliefs.max_age,
         ..ProofOptions::default()
     }
