@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod frontier_bytes;
 #[cfg(test)]
 mod hostile_notes;

@@ -9,8 +9,8 @@ use ledger_client::{Committed, LedgerClient};
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// Records read at once.
-const PAGE: usize = 512;
+/// Records read at once; the ledger also bounds their bytes.
+const PAGE: usize = 4_096;
 
 /// What decides whether a record belongs to a timeline.
 #[derive(Deserialize)]
