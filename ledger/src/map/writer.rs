@@ -1,6 +1,6 @@
-//! Writing versions of the maps: pages, fragments, and what may go, in one batch each.
+//! Writing versions of the maps: pages and fragments, and last the entry of the version with what may go.
 //!
-//! The batch is not synced. There is one journal, so the `ledger.map_root` that names a version is durable only together
+//! Nothing is synced. There is one journal, so the `ledger.map_root` that names a version is durable only together
 //! with it; after a crash the newest version in the store says how far the maps are, and the rest follows from the log.
 
 use super::page::{Page, Sum};
@@ -12,7 +12,7 @@ use super::version::{self, KEPT_MICROS, Version, is_whole};
 use crate::Error;
 use crate::engine::Shared;
 use crate::probe::Step;
-use crate::store::View;
+use crate::store::{Store, View};
 use fjall::OwnedWriteBatch;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use tlog::{MapKey, MapLeaf, Node};
 
 /// Pages kept in memory between versions; about 1,300 bytes each.
 const KEPT: usize = 8_192;
+/// Bytes of one batch on the way to a version: a commit of records waits for no more than that.
+const BATCH_BYTES: usize = 256 * 1_024;
 /// Versions that one write may drop.
 const DROPPED: usize = 8;
 
@@ -38,8 +40,24 @@ struct Draft<'a> {
     version: u64,
     pages: Pages<'a>,
     batch: OwnedWriteBatch,
+    /// Bytes in it.
+    bytes: usize,
     written: Vec<(PageId, Page)>,
     superseded: Vec<(PageId, u64)>,
+}
+
+impl Draft<'_> {
+    /// Adds an entry; what has come together is written when it is much. Without the entry of its version, which comes
+    /// last, nobody reads it: a later version writes every page on the same ways again.
+    fn put(&mut self, store: &Store, key: Vec<u8>, value: Vec<u8>) -> Result<(), Error> {
+        self.bytes += key.len() + value.len();
+        self.batch.insert(&store.map, key, value);
+        if self.bytes < BATCH_BYTES {
+            return Ok(());
+        }
+        self.bytes = 0;
+        Ok(std::mem::replace(&mut self.batch, store.lazy_batch()).commit()?)
+    }
 }
 
 impl Writer {
@@ -69,10 +87,8 @@ impl Writer {
             }
         }
         if self.newest.is_none() && self.shared.store.view().map_prefix(&[]).next().is_some() {
-            return Err(Error::corrupt(
-                "keyspace map",
-                "there are pages, and no version of them",
-            ));
+            // The first version was never finished, or all are lost: nothing refers to what is there.
+            self.reset()?;
         }
         Ok(())
     }
@@ -117,10 +133,14 @@ impl Writer {
                 places: &places,
             },
             batch: shared.store.lazy_batch(),
+            bytes: 0,
             written: Vec::new(),
             superseded: Vec::new(),
         };
         self.change_all(&mut draft, pending)?;
+        for (key, nodes) in pending.fragments() {
+            draft.put(&shared.store, key, nodes)?;
+        }
         let Draft {
             mut batch,
             written,
@@ -133,9 +153,6 @@ impl Writer {
         let (superseded, unneeded): (Vec<_>, Vec<_>) = superseded.into_iter().partition(|(_, old)| needed(*old));
         for (id, old) in unneeded {
             batch.remove(map, place::key(&id, old));
-        }
-        for (key, nodes) in pending.fragments() {
-            batch.insert(map, key, nodes);
         }
         let micros = shared.clock.read().wall.micros();
         self.drop_old(&view, micros, &mut batch)?;
@@ -233,7 +250,7 @@ impl Writer {
             let id = id(&path);
             let key = place::key(&id, version);
             let sealed = cipher.seal(KEYSPACE, &key, &page.encode())?;
-            draft.batch.insert(&self.shared.store.map, key, sealed);
+            draft.put(&self.shared.store, key, sealed)?;
             draft.written.push((id, page));
         }
         let superseded = written.superseded.into_iter();
