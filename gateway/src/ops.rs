@@ -9,6 +9,7 @@ pub use router::router;
 
 use crate::metrics;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum State {
     /// It does its work.
     Works,
+    /// It does its work, but not all of it, and tries again; the process is ready all the same.
+    Degraded(String),
     /// It cannot do its work yet and tries again.
     Waiting(String),
     /// It has stopped and needs somebody.
@@ -34,7 +37,7 @@ pub enum Kind {
 }
 
 struct Meter {
-    name: &'static str,
+    name: Cow<'static, str>,
     kind: Kind,
     help: &'static str,
     read: Box<dyn Fn() -> Option<f64> + Send + Sync>,
@@ -75,6 +78,11 @@ impl Board {
         self.put(part, State::Waiting(reason.into()));
     }
 
+    /// `part` does not do all of its work for `reason`, and tries again. Shown, and no reason to send requests elsewhere.
+    pub fn limps(&self, part: &'static str, reason: impl Into<String>) {
+        self.put(part, State::Degraded(reason.into()));
+    }
+
     /// `part` has stopped for `reason` and does not go on by itself.
     pub fn halts(&self, part: &'static str, reason: impl Into<String>) {
         self.put(part, State::Halted(reason.into()));
@@ -95,12 +103,12 @@ impl Board {
     /// of one name belong together.
     pub fn meter(
         &self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         kind: Kind,
         help: &'static str,
         read: impl Fn() -> Option<f64> + Send + Sync + 'static,
     ) {
-        let read = Box::new(read);
+        let (name, read) = (name.into(), Box::new(read));
         let meter = Meter { name, kind, help, read };
         self.meters.lock().unwrap_or_else(PoisonError::into_inner).push(meter);
     }
@@ -125,12 +133,17 @@ impl Board {
         let missing: Vec<String> = parts
             .iter()
             .filter_map(|(part, state)| match state {
-                State::Works => None,
+                State::Works | State::Degraded(_) => None,
                 State::Waiting(reason) => Some(format!("{part} waits: {reason}")),
                 State::Halted(reason) => Some(format!("{part} has halted: {reason}")),
             })
             .collect();
         (!missing.is_empty()).then(|| missing.join("; "))
+    }
+
+    /// Whether every part does all of its work.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.missing().is_none() && self.parts().values().all(|state| *state == State::Works)
     }
 
     /// Every part with its state.
@@ -139,6 +152,7 @@ impl Board {
         let shown = parts.iter().map(|(part, state)| {
             let value = match state {
                 State::Works => json!({"status": "ok"}),
+                State::Degraded(reason) => json!({"status": "degraded", "detail": reason}),
                 State::Waiting(reason) => json!({"status": "waiting", "detail": reason}),
                 State::Halted(reason) => json!({"status": "halted", "detail": reason}),
             };
@@ -161,8 +175,9 @@ impl Board {
             let up = u8::from(*state == State::Works);
             metrics::line(out, format_args!("part_up{{part=\"{part}\"}} {up}"));
         }
+        let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = "";
-        for meter in self.meters.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for meter in meters.iter() {
             let Some(value) = (meter.read)() else { continue };
             let bare = meter.name.split('{').next().unwrap_or_default();
             if bare != before {
@@ -186,6 +201,7 @@ impl Board {
         match state {
             State::Works if settled.insert(part) => tracing::info!(part, "it works"),
             State::Works => tracing::warn!(part, "it works again"),
+            State::Degraded(reason) => tracing::warn!(part, reason, "it does not do all of its work"),
             State::Waiting(reason) if before.is_none() => tracing::info!(part, reason, "it waits"),
             State::Waiting(reason) => tracing::warn!(part, reason, "it waits and tries again"),
             State::Halted(reason) => tracing::error!(part, reason, "it has halted"),

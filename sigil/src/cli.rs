@@ -143,6 +143,9 @@ pub struct Dev {
     /// Let the page on this machine read without the token.
     #[arg(long)]
     pub open_reads: bool,
+    /// Start no local witnesses: checkpoints are signed by the log alone.
+    #[arg(long)]
+    pub no_witnesses: bool,
 }
 
 /// `sigil init`.

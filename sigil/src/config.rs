@@ -16,7 +16,7 @@ pub use load::{Given, Loaded, Problem, load, log_of_files, peek};
 pub use schema::schema;
 pub use settings::{
     ClientFiles, ClientLimits, CommandLimits, Http, LedgerLimits, Limits, Log, LogFormat, Nats, Ops, Peer, Postgres,
-    Settings, Stream, StreamRebuild, Telemetry,
+    Settings, Stream, StreamRebuild, Telemetry, Witnesses,
 };
 
 use clap::ValueEnum;
@@ -56,6 +56,7 @@ impl Role {
         match self {
             Self::Ledger => &[
                 "log",
+                "witnesses",
                 "nats",
                 "stream",
                 "ops",
@@ -74,6 +75,8 @@ impl Role {
             ],
             Self::Gateway => &[
                 "peer",
+                "witnesses.required",
+                "witnesses.required_wait_ms",
                 "nats",
                 "postgres",
                 "http",
@@ -82,7 +85,15 @@ impl Role {
                 "limits.http",
                 "limits.client",
             ],
-            Self::Embedded => &["log", "http", "ops", "telemetry", "limits.ledger", "limits.http"],
+            Self::Embedded => &[
+                "log",
+                "witnesses",
+                "http",
+                "ops",
+                "telemetry",
+                "limits.ledger",
+                "limits.http",
+            ],
         }
     }
 }

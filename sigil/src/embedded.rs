@@ -37,6 +37,11 @@ pub struct Projecting {
 }
 
 impl Embedded {
+    /// Opens the log and its read model to write: the last record is covered by a checkpoint when it is closed.
+    pub async fn open_to_write(place: &Place) -> Result<Self, Failure> {
+        Self::open_with(place, place.signing()).await
+    }
+
     /// Opens the log and its read model.
     pub async fn open(place: &Place) -> Result<Self, Failure> {
         Self::open_with(place, place.config()).await

@@ -22,6 +22,7 @@ mod secret;
 mod stop;
 mod telemetry;
 mod tls;
+pub mod witnesses;
 
 pub use exit::{Exit, Failure};
 pub use feed::Feed;

@@ -4,9 +4,11 @@ use crate::cli::LogArgs;
 use crate::config::{self, Log, Settings};
 use crate::exit::Failure;
 use crate::secret;
-use ledger::{Config, KeySource};
+use ledger::{CheckpointConfig, Config, KeySource};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tlog::Policy;
 
 /// The paths of one log.
 #[derive(Debug, Clone)]
@@ -15,6 +17,8 @@ pub struct Place {
     pub data_dir: PathBuf,
     /// Its key-encryption key.
     pub key: KeySource,
+    /// How long a record waits for a checkpoint at most; `None` where none are signed.
+    pub checkpoints: Option<Duration>,
 }
 
 impl Place {
@@ -25,6 +29,7 @@ impl Place {
             // The keys of the file's log are not this one's.
             log = Log {
                 data_dir: data_dir.clone(),
+                checkpoint_interval_ms: log.checkpoint_interval_ms,
                 ..Log::default()
             };
         }
@@ -47,9 +52,11 @@ impl Place {
             (None, None, Ok(hex)) => KeySource::Hex(hex.into()),
             (None, None, Err(_)) => KeySource::File(beside(&log.data_dir, "key")),
         };
+        let interval = log.checkpoint_interval_ms;
         Ok(Self {
             data_dir: log.data_dir,
             key,
+            checkpoints: (interval > 0).then(|| Duration::from_millis(interval)),
         })
     }
 
@@ -59,12 +66,31 @@ impl Place {
         Self {
             key: KeySource::File(beside(&data_dir, "key")),
             data_dir,
+            checkpoints: Some(CheckpointConfig::new().interval),
         }
     }
 
-    /// How the log is opened.
+    /// How the log is opened to be read.
     pub fn config(&self) -> Config {
         Config::new(&self.data_dir, self.key.clone())
+    }
+
+    /// How the log is opened to be written: what is new gets a signed checkpoint, at the latest when the log is closed.
+    pub fn signing(&self) -> Config {
+        self.signing_under(None)
+    }
+
+    /// The same, with the witnesses of this policy.
+    pub fn signing_under(&self, policy: Option<Policy>) -> Config {
+        let checkpoints = self.checkpoints.map(|interval| CheckpointConfig {
+            interval,
+            policy,
+            ..CheckpointConfig::new()
+        });
+        Config {
+            checkpoints,
+            ..self.config()
+        }
     }
 
     /// The trust file that `init` writes.

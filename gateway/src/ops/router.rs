@@ -54,7 +54,7 @@ async fn readyz(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
 }
 
 async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
-    let status = desk.board.missing().map_or("ok", |_| "degraded");
+    let status = if desk.board.is_whole() { "ok" } else { "degraded" };
     let body = json!({
         "status": status,
         "role": desk.board.role(),
@@ -134,6 +134,13 @@ mod tests {
         board.works("broker");
         board.works("postgres");
         assert_eq!(ask(&board, "/readyz").await.0, StatusCode::OK);
+        board.limps("witnesses", "1 of 3 cosigns");
+        assert_eq!(ask(&board, "/readyz").await.0, StatusCode::OK, "ready all the same");
+        let health: Value = serde_json::from_str(&ask(&board, "/healthz").await.1).unwrap();
+        assert_eq!(
+            (&health["status"], &health["parts"]["witnesses"]["detail"]),
+            (&json!("degraded"), &json!("1 of 3 cosigns"))
+        );
         board.halts("projector", "the record at offset 7 fails its checks");
         assert!(ask(&board, "/readyz").await.1.contains("projector has halted"));
         let (status, body) = ask(&board, "/healthz").await;

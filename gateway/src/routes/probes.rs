@@ -42,7 +42,7 @@ pub(crate) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
     let (ledger, queries) = state(&shared).await;
     let word = |works: bool| if works { "ok" } else { "unavailable" };
     let board = shared.board.as_ref();
-    let all = ledger.is_some() && queries.is_some() && board.is_none_or(|board| board.missing().is_none());
+    let all = ledger.is_some() && queries.is_some() && board.is_none_or(|board| board.is_whole());
     let body = json!({
         "status": if all { "ok" } else { "degraded" },
         "ledger": {"status": word(ledger.is_some()), "size": ledger},

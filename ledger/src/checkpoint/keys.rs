@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::engine::Shared;
+use crate::handle::Handle;
 use ed25519_dalek::SigningKey;
 use record::PublicKey;
 use tlog::{Checkpoint, CheckpointText, KeyType, Line, Node, VerifierKey};
@@ -46,6 +47,20 @@ fn held(shared: &Shared, log: &str, key: &PublicKey) -> Option<(VerifierKey, Sig
 
 fn verifier_key(log: &str, key: &PublicKey) -> Option<VerifierKey> {
     VerifierKey::new(log, KeyType::Ed25519, key.as_bytes()).ok()
+}
+
+impl Handle {
+    /// The keys that have signed and sign checkpoints of this log, oldest first.
+    ///
+    /// # Errors
+    /// [`ledger_client::Error::Unavailable`] or [`ledger_client::Error::Corrupt`] while the store does not work.
+    pub fn checkpoint_keys(&self) -> Result<Vec<VerifierKey>, ledger_client::Error> {
+        let shared = self.reader()?;
+        let log = shared.preparer.log.as_str();
+        let keys = shared.access().map(|access| access.checkpoint_keys.clone());
+        let keys = keys.unwrap_or_default();
+        Ok(keys.iter().filter_map(|(_, key)| verifier_key(log, key)).collect())
+    }
 }
 
 /// Reads a note that is a checkpoint of this log, signed by a key that it has or had.

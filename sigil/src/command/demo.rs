@@ -8,9 +8,11 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
 use crate::stop::Signals;
+use crate::witnesses::local;
 use crate::{sample, secret};
 use gateway::LocalAuth;
 use ledger_client::LedgerClient as _;
+use ledger_client::proof::{Answer, Question};
 use projector::ReadModel as _;
 use projector::query::{Field, Order, Pattern, Queries as _, Span, Term, TimelineRequest};
 use record::{Origin, Slug, Tenant};
@@ -19,6 +21,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tokio::net::TcpListener;
+
+/// How long a quorum of witnesses on this machine may take.
+const QUORUM_WAIT_MS: u64 = 20_000;
 
 /// Where the demo's log lives; a temporary directory goes with the demo.
 struct Home {
@@ -68,11 +73,12 @@ pub async fn run(args: Demo, output: &Output) -> Result<Exit, Failure> {
 async fn tour(place: &Place, output: &Output) -> Result<Exit, Failure> {
     let tenant = init::tenant("default")?;
     create(place, &tenant, output).await?;
-    let embedded = Embedded::open(place).await?;
+    let (embedded, local) = local::open(place).await?;
     append(&embedded, &tenant, output).await?;
     show_timeline(&embedded, &tenant, output).await?;
     rebuild(&embedded, output).await?;
-    embedded.close().await?;
+    witnessed(&embedded, output).await?;
+    local.close(embedded).await?;
     check(place, output).await
 }
 
@@ -160,16 +166,53 @@ async fn rebuild(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Shows the newest checkpoint that a quorum has cosigned.
+async fn witnessed(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
+    let question = Question::Checkpoint {
+        covering: embedded.handle.head().await?.size,
+        witnessed: true,
+        wait_ms: QUORUM_WAIT_MS,
+    };
+    let answer = embedded.handle.prove(question).await?;
+    let Answer::Checkpoint(Some(checkpoint)) = answer else {
+        return Err(Failure::new(Exit::Unavailable, "no checkpoint was signed"));
+    };
+    if checkpoint.witnessed != Some(true) {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            "no quorum of the local witnesses was reached",
+        ));
+    }
+    let note = tlog::Note::parse(&checkpoint.note).map_err(anyhow::Error::from)?;
+    let signers: Vec<&str> = note.lines().iter().skip(1).map(tlog::Line::name).collect();
+    let count = signers.len();
+    say(
+        output,
+        &format!(
+            "\n5. A checkpoint over {} records was signed, and {count} of 3 witnesses have cosigned it ({}; 2 are enough):\n   \
+             this log can no longer show another history to anybody who asks for their signatures.",
+            checkpoint.size,
+            signers.join(", "),
+        ),
+    );
+    if output.is_json() {
+        let value =
+            json!({"step": "witnesses", "size": checkpoint.size, "cosigned": count, "witnesses": 3, "needed": 2});
+        output.line(&value.to_string());
+    }
+    Ok(())
+}
+
 async fn check(place: &Place, output: &Output) -> Result<Exit, Failure> {
     say(
         output,
-        "\n5. The whole log was verified against the trust file (sigil verify):\n",
+        "\n6. The whole log was verified against the trust file (sigil verify):\n",
     );
     verify::place(place, &place.trust_file(), output).await
 }
 
 async fn serve(place: &Place, listen: SocketAddr, signals: &mut Signals, output: &Output) -> Result<Exit, Failure> {
-    let embedded = Embedded::open(place).await?;
+    let (embedded, local) = local::open(place).await?;
     let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
         Err(_) => TcpListener::bind(SocketAddr::new(listen.ip(), 0)).await?,
@@ -181,7 +224,7 @@ async fn serve(place: &Place, listen: SocketAddr, signals: &mut Signals, output:
         &json!({"step": "serve", "url": url, "token": token, "data_dir": place.data_dir}),
         &text,
     );
-    until_stopped(embedded, listener, LocalAuth::new(&token, true), signals, output).await
+    until_stopped(embedded, listener, LocalAuth::new(&token, true), local, signals, output).await
 }
 
 fn next_steps(url: &str, token: &str, data_dir: &Path) -> String {

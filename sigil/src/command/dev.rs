@@ -1,13 +1,14 @@
 //! `sigil dev`: serves an existing log embedded, with a printed token.
 
 use crate::cli::Dev;
-use crate::command::serve::{loopback_only, until_stopped};
+use crate::command::serve::{LocalWitnesses, loopback_only, until_stopped};
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
 use crate::secret;
 use crate::stop::Signals;
+use crate::witnesses::local;
 use gateway::LocalAuth;
 use ledger_client::LedgerClient as _;
 use serde_json::json;
@@ -28,7 +29,13 @@ pub async fn run(args: Dev, output: &Output) -> Result<Exit, Failure> {
             "the token has less than 16 characters: use a longer one",
         ));
     }
-    let embedded = Embedded::open(&Place::of(&args.log)?).await?;
+    let place = Place::of(&args.log)?;
+    let with_witnesses = place.checkpoints.is_some() && !args.no_witnesses;
+    let (embedded, local) = if with_witnesses {
+        local::open(&place).await?
+    } else {
+        (Embedded::open_to_write(&place).await?, LocalWitnesses::default())
+    };
     let listen = TcpListener::bind(args.listen).await;
     let listener =
         listen.map_err(|error| Failure::new(Exit::Unavailable, format!("listen on {}: {error}", args.listen)))?;
@@ -43,5 +50,5 @@ pub async fn run(args: Dev, output: &Output) -> Result<Exit, Failure> {
     let text = format!("serving {} ({} records) at {url}\ntoken {shown}", head.log, head.size);
     output.data(&value, &text);
     let auth = LocalAuth::new(&token, args.open_reads);
-    until_stopped(embedded, listener, auth, &mut signals, output).await
+    until_stopped(embedded, listener, auth, local, &mut signals, output).await
 }

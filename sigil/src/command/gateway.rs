@@ -50,7 +50,7 @@ enum Key {
 }
 
 async fn enroll(place: &Place, name: &str, role: GatewayRole, key: Key, output: &Output) -> Result<Exit, Failure> {
-    let handle = open(place).await?;
+    let handle = open(place.signing()).await?;
     let (public, file) = match key {
         Key::Public(public) => (public, None),
         Key::New(file) => {
@@ -84,7 +84,7 @@ async fn enroll(place: &Place, name: &str, role: GatewayRole, key: Key, output: 
 }
 
 async fn revoke(place: &Place, name: &str, output: &Output) -> Result<Exit, Failure> {
-    let handle = open(place).await?;
+    let handle = open(place.signing()).await?;
     let revoked: Result<Receipt, Error> = handle.revoke_gateway(name).await;
     close(handle).await?;
     let offset = revoked?.committed.offset;
@@ -96,7 +96,7 @@ async fn revoke(place: &Place, name: &str, output: &Output) -> Result<Exit, Fail
 }
 
 async fn list(place: &Place, output: &Output) -> Result<Exit, Failure> {
-    let handle = open(place).await?;
+    let handle = open(place.config()).await?;
     let gateways = handle.gateways();
     close(handle).await?;
     for (name, gateway) in gateways?.iter() {
@@ -114,8 +114,7 @@ fn public(text: &str) -> Result<PublicKey, Failure> {
 }
 
 /// The log alone: a read model is not needed.
-async fn open(place: &Place) -> Result<Handle, Failure> {
-    let config = place.config();
+async fn open(config: ledger::Config) -> Result<Handle, Failure> {
     let opened = tokio::task::spawn_blocking(move || Handle::open(config)).await;
     Ok(opened.map_err(anyhow::Error::from)??)
 }

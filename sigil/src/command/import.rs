@@ -38,7 +38,7 @@ struct Tally {
 pub async fn run(args: Import, output: &Output) -> Result<Exit, Failure> {
     let format = args.format.as_deref().map(named_format).transpose()?;
     let tenant = tenant(&args.tenant)?;
-    let embedded = Embedded::open(&Place::of(&args.log)?).await?;
+    let embedded = Embedded::open_to_write(&Place::of(&args.log)?).await?;
     let imported = import_all(&embedded, &args, format, &tenant, output).await;
     embedded.close().await?;
     imported

@@ -19,7 +19,7 @@ pub async fn run(verb: KeyVerb, output: &Output) -> Result<Exit, Failure> {
     } = verb;
     let place = Place::of(&log)?;
     let root = ledger::read_root_key(&root_key_file.unwrap_or_else(|| place.root_key_file()))?;
-    let embedded = Embedded::open(&place).await?;
+    let embedded = Embedded::open_to_write(&place).await?;
     let receipt = match role.as_str() {
         "checkpoint" => embedded.handle.rotate_checkpoint_key(&root).await?,
         _ => embedded.handle.rotate_record_key(&root).await?,

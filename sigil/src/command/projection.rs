@@ -148,7 +148,7 @@ async fn source(embedded: &Embedded, from: &RecordsFrom) -> Result<Box<dyn Sourc
 }
 
 async fn verify(place: &Place, from: &RecordsFrom, output: &Output) -> Result<Exit, Failure> {
-    let embedded = Embedded::open(place).await?;
+    let embedded = Embedded::open_to_write(place).await?;
     let verified = verify_open(&embedded, place, from).await;
     let reported = match &verified {
         Ok(found) => Some(embedded.handle.report(self::verified(found, ENGINE)).await),

@@ -22,7 +22,7 @@ pub async fn run(verb: RecordVerb, output: &Output) -> Result<Exit, Failure> {
             file,
         } => {
             let input = read_input(&file)?;
-            let embedded = Embedded::open(&Place::of(&log)?).await?;
+            let embedded = Embedded::open_to_write(&Place::of(&log)?).await?;
             let appended = append(&embedded, &tenant(&name)?, &input, ndjson, output).await;
             embedded.close().await?;
             appended

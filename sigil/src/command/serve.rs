@@ -6,8 +6,11 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::roles;
 use crate::stop::Signals;
+use crate::witnesses::Witnessing;
+use crate::witnesses::local::Running;
 use gateway::ops::Board;
 use gateway::{App, Config, Door, LocalAuth};
+use ledger_client::LedgerClient;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +40,10 @@ pub struct Service {
     pub cursor_key: [u8; 32],
     /// Limits.
     pub config: Config,
+    /// Where the API writes and reads.
+    pub ledger: Arc<dyn LedgerClient>,
+    /// The witnesses that are asked about the log.
+    pub witnessing: Option<Witnessing>,
     /// Where the parts say how they are.
     pub board: Option<Arc<Board>>,
     /// Time between two comparisons of the read model with the log; `None` for none.
@@ -45,11 +52,37 @@ pub struct Service {
     pub scratch: PathBuf,
 }
 
+/// The witnesses that an embedded log of `dev` or `demo` has beside it; none of them by default.
+#[derive(Default)]
+pub struct LocalWitnesses {
+    /// Asks them.
+    pub witnessing: Option<Witnessing>,
+    /// They themselves.
+    pub running: Option<Running>,
+    /// Where it is shown how they are.
+    pub board: Option<Arc<Board>>,
+}
+
+impl LocalWitnesses {
+    /// Closes the log in order: its last checkpoint is cosigned first.
+    pub async fn close(self, embedded: Embedded) -> Result<(), Failure> {
+        if let Some(witnessing) = self.witnessing {
+            witnessing.finish(&embedded.handle).await;
+        }
+        embedded.close().await?;
+        match self.running {
+            Some(running) => running.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// Serves on this machine until Ctrl-C or SIGTERM, then drains.
 pub async fn until_stopped(
     embedded: Embedded,
     listener: TcpListener,
     auth: LocalAuth,
+    local: LocalWitnesses,
     signals: &mut Signals,
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -59,11 +92,17 @@ pub async fn until_stopped(
         auth,
         cursor_key: embedded.handle.derive_key(CURSOR_KEY),
         config: Config::default(),
-        board: None,
+        ledger: embedded.client(),
+        witnessing: local.witnessing,
+        board: local.board,
         verify_interval: None,
         scratch: embedded.scratch.clone(),
     };
-    serve_until(embedded, service, signals, output).await
+    let ended = serve_until(embedded, service, signals, output).await;
+    if let Some(running) = local.running {
+        running.stop().await?;
+    }
+    ended
 }
 
 /// Serves until Ctrl-C or SIGTERM, then drains: no new connections, requests under way finish, the log is closed.
@@ -78,6 +117,8 @@ pub async fn serve_until(
         auth,
         cursor_key,
         config,
+        ledger,
+        witnessing,
         board,
         verify_interval,
         scratch,
@@ -85,7 +126,7 @@ pub async fn serve_until(
     let desk = embedded.desk(scratch);
     let verifying = verify_interval.map(|interval| desk.verify_every(interval));
     let app = App {
-        ledger: embedded.client(),
+        ledger,
         queries: Arc::clone(&embedded.read_model) as Arc<dyn projector::query::Queries>,
         auth,
         cursor_key,
@@ -123,6 +164,9 @@ pub async fn serve_until(
         projecting.stop().await?;
     }
     drop(control);
+    if let Some(witnessing) = witnessing {
+        witnessing.finish(&embedded.handle).await;
+    }
     embedded.close().await?;
     if !drained {
         output.note("some requests were cut off at the drain deadline; a client that retries with the same id is safe");

@@ -37,6 +37,7 @@ pub fn run(role: Role, settings: &Settings, problems: &mut Vec<Problem>) {
             1,
         );
     }
+    checks.witnesses(role, settings);
     if role == Role::Ledger {
         checks.at_least("stream.in_flight", settings.stream.in_flight as u64, 1);
         checks.at_least(
@@ -110,6 +111,27 @@ impl Checks<'_> {
         self.at_least("nats.connect_timeout_ms", nats.connect_timeout_ms, 1);
         self.at_least("nats.request_timeout_ms", nats.request_timeout_ms, 1);
         self.at_least("nats.reconnect_max_ms", nats.reconnect_max_ms, 1);
+    }
+
+    fn witnesses(&mut self, role: Role, settings: &Settings) {
+        let witnesses = &settings.witnesses;
+        if witnesses.required {
+            self.at_least("witnesses.required_wait_ms", witnesses.required_wait_ms, 1);
+        }
+        if !matches!(role, Role::Ledger | Role::Embedded) {
+            return;
+        }
+        self.at_least("witnesses.timeout_ms", witnesses.timeout_ms, 1);
+        if witnesses.policy_file.is_some() && settings.log.checkpoint_interval_ms == 0 {
+            let message = "witnesses cosign checkpoints: log.checkpoint_interval_ms must not be 0";
+            self.wrong("witnesses.policy_file", message);
+        }
+        if role == Role::Embedded && witnesses.required && witnesses.policy_file.is_none() {
+            self.wrong(
+                "witnesses.required",
+                "needs witnesses.policy_file: nobody cosigns without it",
+            );
+        }
     }
 
     fn postgres(&mut self, settings: &Settings) {

@@ -98,14 +98,18 @@ pub fn peek(given: &Given) -> Result<Loaded, Vec<Problem>> {
     finish(loaded, problems)
 }
 
-/// The section `log` of the configuration files of this process, for commands on a data directory.
+/// The section `log` of the configuration files of this process, for commands on a data directory, which name it and its
+/// keys themselves. How often checkpoints are signed may also be a variable.
 ///
 /// # Errors
 /// What cannot be read.
 pub fn log_of_files() -> Result<Log, Vec<Problem>> {
+    let here = Given::here(None, Vec::new());
+    let variables = here.variables.iter();
+    let interval = variables.filter(|(name, _)| name == "SIGIL_LOG__CHECKPOINT_INTERVAL_MS");
     let given = Given {
-        variables: Vec::new(),
-        ..Given::here(None, Vec::new())
+        variables: interval.cloned().collect(),
+        ..here
     };
     Ok(peek(&given)?.settings.log)
 }

@@ -16,6 +16,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// The log itself: roles `ledger` and `embedded`.
     pub log: Log,
+    /// Who cosigns the log's checkpoints: roles `ledger` and `embedded`; `required` also `gateway`.
+    pub witnesses: Witnesses,
     /// What is known of a log that lives in another process: roles `projector` and `gateway`.
     pub peer: Peer,
     /// The broker: roles `ledger`, `projector` and `gateway`.
@@ -46,6 +48,9 @@ pub struct Log {
     pub key_file: Option<PathBuf>,
     /// A file whose first line is the passphrase, instead of a key file. Also SIGIL_PASSPHRASE_FILE.
     pub passphrase_file: Option<PathBuf>,
+    /// How long a record waits for a signed checkpoint at most, in milliseconds; 0 for no checkpoints and no proofs. Default
+    /// 1,000.
+    pub checkpoint_interval_ms: u64,
 }
 
 impl Default for Log {
@@ -54,6 +59,38 @@ impl Default for Log {
             data_dir: "sigil-data".into(),
             key_file: None,
             passphrase_file: None,
+            checkpoint_interval_ms: 1_000,
+        }
+    }
+}
+
+/// Witnesses of the log's checkpoints.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Witnesses {
+    /// A tlog-policy (C2SP): witnesses with their keys and addresses, and how many make a quorum. The same file serves
+    /// verifiers. Default: nobody is asked.
+    pub policy_file: Option<PathBuf>,
+    /// Authorities that witnesses' certificates are checked against (PEM). Default: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How long one witness may take to answer. Default 2,000.
+    pub timeout_ms: u64,
+    /// Answer a write only when a quorum has cosigned a checkpoint that covers it. Read where the API is: roles `embedded`
+    /// and `gateway`. Default false: witnesses never hold up a write.
+    pub required: bool,
+    /// With `required`, how long a write waits for the quorum before it is answered with a failure; it is stored all the
+    /// same. Default 10,000.
+    pub required_wait_ms: u64,
+}
+
+impl Default for Witnesses {
+    fn default() -> Self {
+        Self {
+            policy_file: None,
+            ca_file: None,
+            timeout_ms: 2_000,
+            required: false,
+            required_wait_ms: 10_000,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::config::Role;
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
+use crate::witnesses::{Asking, Required};
 use ledger_client::LedgerClient as _;
 use serde_json::json;
 
@@ -19,7 +20,11 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         output,
     } = start;
     let place = Place::configured(settings)?;
-    let embedded = Embedded::open_with(&place, configured(settings)?).await?;
+    let asking = Asking::configured(settings)?;
+    let embedded = Embedded::open_with(&place, configured(settings, asking.as_ref())?).await?;
+    let witnessing = asking
+        .map(|asking| asking.start(&embedded.handle, Some(&board)))
+        .transpose()?;
     let entrance = Entrance::open(&settings.http).await?;
     let ops = match ops_address(Role::Embedded, settings) {
         Some(address) => Some(OpsListener::open(address, &board, settings).await?),
@@ -43,6 +48,8 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         cursor_key: entrance.cursor_key,
         config: settings.limits.http.clone(),
         board: Some(board),
+        witnessing,
+        ledger: Required::around(embedded.client(), &settings.witnesses),
         verify_interval: verify_interval(settings),
         scratch: scratch_dir(settings).unwrap_or_else(|| place.scratch("replay")),
     };

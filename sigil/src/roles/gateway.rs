@@ -6,6 +6,7 @@ use super::peer::Peer;
 use super::{Entrance, OpsListener, Start, exit};
 use crate::config::{Role, Settings};
 use crate::exit::{Exit, Failure};
+use crate::witnesses::Required;
 use ::gateway::App;
 use ::gateway::ops::Board;
 use ::projector::ReadModel as _;
@@ -41,7 +42,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     let mut connecting = tokio::spawn(connect(peer, settings.clone(), Arc::clone(&board), Arc::clone(&ledger)));
     let limits = settings.limits.http.clone();
     let app = App {
-        ledger,
+        ledger: Required::around(ledger, &settings.witnesses),
         queries: Arc::new(read_model.clone()),
         auth: entrance.auth,
         cursor_key: entrance.cursor_key,

@@ -9,6 +9,7 @@ use crate::config::{Role, Settings, StreamRebuild};
 use crate::control::Control;
 use crate::exit::{Exit, Failure};
 use crate::place::Place;
+use crate::witnesses::Asking;
 use ::gateway::ops::{Board, Kind};
 use ::ledger::feed::{self, Feed, Phase};
 use ::ledger::rpc::{self, Service};
@@ -43,7 +44,8 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         mut signals,
         output,
     } = start;
-    let config = configured(settings)?;
+    let asking = Asking::configured(settings)?;
+    let config = configured(settings, asking.as_ref())?;
     let handle = tokio::task::spawn_blocking(move || Handle::open(config))
         .await
         .map_err(anyhow::Error::from)??;
@@ -61,6 +63,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         &format!("the ledger {} ({} records) is open", head.log, head.size),
     );
     let _control = Control::of(&handle);
+    let witnessing = asking.map(|asking| asking.start(&handle, Some(&board))).transpose()?;
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(serve(handle.clone(), settings.clone(), Arc::clone(&board), stopped));
     let ended = tokio::select! {
@@ -78,6 +81,9 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     if let Some(ops) = ops {
         ops.close().await;
     }
+    if let Some(witnessing) = witnessing {
+        witnessing.finish(&handle).await;
+    }
     tokio::task::spawn_blocking(move || handle.close())
         .await
         .map_err(anyhow::Error::from)?;
@@ -85,9 +91,10 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
 }
 
 /// How the log is opened.
-pub fn configured(settings: &Settings) -> Result<Config, Failure> {
+pub fn configured(settings: &Settings, asking: Option<&Asking>) -> Result<Config, Failure> {
     let limits = &settings.limits.ledger;
-    let config = Place::configured(settings)?.config();
+    let policy = asking.map(|asking| asking.policy.clone());
+    let config = Place::configured(settings)?.signing_under(policy);
     Ok(Config {
         queue_bytes: limits.queue_bytes,
         queue_wait_ms: limits.queue_wait_ms,
