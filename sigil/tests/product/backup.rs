@@ -1,7 +1,7 @@
 //! Backup of a serving ledger, and the ways back: from the backup, from copies, from the stream, or not at all.
 
 use crate::client::Client;
-use crate::log::{Log, Ran, event, id, sigil};
+use crate::log::{UNSIGNED, Log, Ran, event, id, sigil};
 use crate::server::Server;
 use crate::system::{PATIENCE, System};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use testbed::Nats;
 /// The executable on a directory beside the log, with the log's own key.
 fn on(log: &Log, verb: &[&str], dir: &str) -> Command {
     let mut command = sigil();
-    command.args(verb);
+    command.args(verb).env(UNSIGNED.0, UNSIGNED.1);
     if verb[0] == "verify" {
         command.arg(log.path(dir));
     } else {
@@ -213,6 +213,7 @@ fn a_log_that_cannot_go_on_is_closed_and_continued_by_another() {
     assert!(refused.err.contains("closed"), "{}", refused.err);
     let init = |predecessor: &str, origin: &str| {
         let mut command = sigil();
+        command.env(UNSIGNED.0, UNSIGNED.1);
         command
             .args(["init", "--json", "--log", origin, "--data-dir"])
             .arg(log.path("next"));

@@ -34,16 +34,15 @@ pub fn init(log: &Log, name: &str) -> VerifierKey {
 pub fn serve(log: &Log, name: &str, logs: &[&str]) -> Server {
     let key_file = log.path(&format!("{name}.cosigner-key")).display().to_string();
     let state_dir = log.path(&format!("{name}.state")).display().to_string();
+    let listen = if logs.contains(&"--listen") { vec![] } else { vec!["--listen", "127.0.0.1:0"] };
     let usual = [
         "serve",
-        "--listen",
-        "127.0.0.1:0",
         "--key-file",
         &key_file,
         "--state-dir",
         &state_dir,
     ];
-    Server::apart(log, "cosigner", &[&usual, logs].concat())
+    Server::apart(log, "cosigner", &[&usual[..], &listen, logs].concat())
 }
 
 fn request(leaf: &str) -> (Checkpoint, String) {

@@ -18,6 +18,9 @@ pub fn sigil() -> Command {
     command
 }
 
+/// No checkpoints: records that the log writes by itself would come between those that a test counts.
+pub const UNSIGNED: (&str, &str) = ("SIGIL_LOG__CHECKPOINT_INTERVAL_MS", "0");
+
 /// What a finished command left behind.
 #[derive(Debug)]
 pub struct Ran {
@@ -82,6 +85,7 @@ impl Ran {
 /// A log in a temporary directory.
 pub struct Log {
     dir: TempDir,
+    signs: bool,
 }
 
 impl Log {
@@ -92,9 +96,17 @@ impl Log {
 
     /// A new log in this directory, which goes with it.
     pub fn in_dir(dir: TempDir) -> Self {
-        let log = Self { dir };
+        let log = Self { dir, signs: false };
         log.run(&["init"]).exits(0);
         log
+    }
+
+    /// A new log that signs checkpoints, as every log does outside these tests.
+    pub fn signing() -> Self {
+        Self {
+            signs: true,
+            ..Self::new()
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -128,6 +140,9 @@ impl Log {
             Some(&"verify") => command.arg(self.data_dir()),
             _ => command.arg("--data-dir").arg(self.data_dir()),
         };
+        if !self.signs {
+            command.env(UNSIGNED.0, UNSIGNED.1);
+        }
         command
     }
 

@@ -32,3 +32,4 @@ mod stream;
 mod subscriber;
 mod system;
 mod verify;
+mod witnesses;
