@@ -12,7 +12,7 @@ use crate::witnesses::local;
 use crate::{sample, secret};
 use gateway::LocalAuth;
 use ledger_client::LedgerClient as _;
-use ledger_client::proof::{Answer, Question};
+use ledger_client::proof::{Answer, Question, SignedCheckpoint};
 use projector::ReadModel as _;
 use projector::query::{Field, Order, Pattern, Queries as _, Span, Term, TimelineRequest};
 use record::{Origin, Slug, Tenant};
@@ -112,6 +112,8 @@ async fn append(embedded: &Embedded, tenant: &Tenant, output: &Output) -> Result
     let receipts = embedded.handle.append_many(records).await?;
     let count = receipts.into_iter().collect::<Result<Vec<_>, _>>()?.len();
     let took = start.elapsed();
+    // With the checkpoint over them the log is quiet, and the read model can be compared with all of it.
+    covered(embedded).await?;
     embedded.catch_up().await?;
     say(
         output,
@@ -166,8 +168,8 @@ async fn rebuild(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows the newest checkpoint that a quorum has cosigned.
-async fn witnessed(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
+/// The newest checkpoint when it covers every record and a quorum has cosigned it.
+async fn covered(embedded: &Embedded) -> Result<SignedCheckpoint, Failure> {
     let question = Question::Checkpoint {
         covering: embedded.handle.head().await?.size,
         witnessed: true,
@@ -183,6 +185,12 @@ async fn witnessed(embedded: &Embedded, output: &Output) -> Result<(), Failure> 
             "no quorum of the local witnesses was reached",
         ));
     }
+    Ok(checkpoint)
+}
+
+/// Shows who has cosigned the newest checkpoint.
+async fn witnessed(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
+    let checkpoint = covered(embedded).await?;
     let note = tlog::Note::parse(&checkpoint.note).map_err(anyhow::Error::from)?;
     let signers: Vec<&str> = note.lines().iter().skip(1).map(tlog::Line::name).collect();
     let count = signers.len();

@@ -1,7 +1,7 @@
 //! Backup of a serving ledger, and the ways back: from the backup, from copies, from the stream, or not at all.
 
 use crate::client::Client;
-use crate::log::{UNSIGNED, Log, Ran, event, id, sigil};
+use crate::log::{Log, Ran, UNSIGNED, event, id, sigil};
 use crate::server::Server;
 use crate::system::{PATIENCE, System};
 use serde_json::Value;

@@ -387,7 +387,19 @@ fn the_doctor_finds_and_repairs() {
 fn the_demo_tells_its_story_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let told = Ran::of(sigil().args(["demo", "--exit"]).env("TMPDIR", dir.path())).exits(0);
-    for word in ["1. ", "2. ", "3. ", "4. ", "5. ", "6. ", "2 are enough", "ok           witnesses", "denied", "verified", "Done."] {
+    for word in [
+        "1. ",
+        "2. ",
+        "3. ",
+        "4. ",
+        "5. ",
+        "6. ",
+        "2 are enough",
+        "ok           witnesses",
+        "denied",
+        "verified",
+        "Done.",
+    ] {
         assert!(told.out.contains(word), "{word}: {}", told.out);
     }
     assert!(!told.out.contains('\u{1b}') && !told.err.contains('\u{1b}'));

@@ -34,14 +34,12 @@ pub fn init(log: &Log, name: &str) -> VerifierKey {
 pub fn serve(log: &Log, name: &str, logs: &[&str]) -> Server {
     let key_file = log.path(&format!("{name}.cosigner-key")).display().to_string();
     let state_dir = log.path(&format!("{name}.state")).display().to_string();
-    let listen = if logs.contains(&"--listen") { vec![] } else { vec!["--listen", "127.0.0.1:0"] };
-    let usual = [
-        "serve",
-        "--key-file",
-        &key_file,
-        "--state-dir",
-        &state_dir,
-    ];
+    let listen = if logs.contains(&"--listen") {
+        vec![]
+    } else {
+        vec!["--listen", "127.0.0.1:0"]
+    };
+    let usual = ["serve", "--key-file", &key_file, "--state-dir", &state_dir];
     Server::apart(log, "cosigner", &[&usual[..], &listen, logs].concat())
 }
 

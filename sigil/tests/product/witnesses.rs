@@ -77,7 +77,11 @@ fn checkpoint(client: &mut Client) -> String {
 fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
     let (house, [alpha, beta], policy) = House::new();
     let judge = Policy::parse(&policy).expect("a policy");
-    let set = ["witnesses.required=true", "witnesses.required_wait_ms=20000", "witnesses.timeout_ms=1000"];
+    let set = [
+        "witnesses.required=true",
+        "witnesses.required_wait_ms=20000",
+        "witnesses.timeout_ms=1000",
+    ];
     let server = service(&house.alpha, &policy, &set);
     let mut client = server.client();
     client.post(&event("agent:a", "one")).expect("an answer").is(201);
@@ -89,14 +93,22 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
         part => Err(part),
     });
     let metrics = String::from_utf8(client.get("/metrics").is(200).body).expect("text");
-    for line in ["witnesses_ok 2", "witnesses_quorum 1", "witness_up{witness=\"beta.example.com\"} 1"] {
+    for line in [
+        "witnesses_ok 2",
+        "witnesses_quorum 1",
+        "witness_up{witness=\"beta.example.com\"} 1",
+    ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
     server.stop();
     // One party's witness is down: the record is stored, the answer says that nobody may rely on it yet.
     let address = beta.said["url"].as_str().expect("an address").replace("http://", "");
     beta.stop();
-    let set = ["witnesses.required=true", "witnesses.required_wait_ms=500", "witnesses.timeout_ms=1000"];
+    let set = [
+        "witnesses.required=true",
+        "witnesses.required_wait_ms=500",
+        "witnesses.timeout_ms=1000",
+    ];
     let server = service(&house.alpha, &policy, &set);
     let mut client = server.client();
     let mut record = event("agent:a", "two");
@@ -108,13 +120,18 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
         part => Err(part),
     });
     let detail = part["detail"].as_str().expect("a sentence");
-    assert!(detail.contains("1 of 2 cosign, the quorum is not met; beta.example.com: connect"), "{detail}");
+    assert!(
+        detail.contains("1 of 2 cosign, the quorum is not met; beta.example.com: connect"),
+        "{detail}"
+    );
     assert_eq!(client.get("/readyz").status, 200, "reads and other writes go on");
     // It comes back, and the same record sent again is answered.
     let beta = house.witness(1, &address);
-    until("the quorum is met again", || match client.post(&record).expect("an answer") {
-        answer if answer.status == 200 || answer.status == 201 => Ok(()),
-        answer => Err(answer.json()),
+    until("the quorum is met again", || {
+        match client.post(&record).expect("an answer") {
+            answer if answer.status == 200 || answer.status == 201 => Ok(()),
+            answer => Err(answer.json()),
+        }
     });
     server.stop();
     // The log verifies with the quorum in the trust file.
@@ -148,7 +165,10 @@ fn an_older_copy_of_a_log_is_cosigned_by_nobody() {
     });
     let detail = part["detail"].as_str().expect("a sentence");
     assert!(detail.contains("0 of 2 cosign, the quorum is not met"), "{detail}");
-    assert!(detail.contains("an older copy of the log") || detail.contains("another history"), "{detail}");
+    assert!(
+        detail.contains("an older copy of the log") || detail.contains("another history"),
+        "{detail}"
+    );
     let note = CheckpointText::parse(&checkpoint(&mut client)).expect("a checkpoint");
     assert_eq!(note.note().lines().len(), 1, "the log's own line alone");
     server.stop();
@@ -163,15 +183,16 @@ fn a_policy_that_cannot_be_used_ends_the_service_before_anything_is_opened() {
     let token = log.write("token", format!("{TOKEN}\n")).display().to_string();
     for (policy, part) in [
         ("nonsense\n".to_owned(), "not a tlog-policy"),
-        (format!("witness w {key} http://w.example.com\nquorum w\n"), "only over https"),
+        (
+            format!("witness w {key} http://w.example.com\nquorum w\n"),
+            "only over https",
+        ),
     ] {
         let policy = format!("witnesses.policy_file={}", log.write("policy", policy).display());
-        let ran = Ran::of(log.command(&["serve", "--listen", "127.0.0.1:0", "--token-file", &token]).args([
-            "--set",
-            &policy,
-            "--set",
-            "log.checkpoint_interval_ms=1000",
-        ]));
+        let ran = Ran::of(
+            log.command(&["serve", "--listen", "127.0.0.1:0", "--token-file", &token])
+                .args(["--set", &policy, "--set", "log.checkpoint_interval_ms=1000"]),
+        );
         let ran = ran.exits(2);
         assert!(ran.err.contains(part), "{}", ran.err);
     }
