@@ -1,3 +1,5 @@
+//! The client against servers that answer too much, too late, or from where it must not go.
+
 use super::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

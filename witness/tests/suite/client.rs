@@ -71,7 +71,7 @@ impl Trial {
                 if let Some(reason) = found() {
                     return reason;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await; // waits for: the standing of a witness
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(60), polled).await;
