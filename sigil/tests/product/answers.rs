@@ -1,0 +1,141 @@
+//! What is served of proofs, from a real log: pages, single records, checkpoints and tiles, each held against the trust
+//! file that `sigil init` wrote.
+
+use crate::client::{Answer, Client};
+use crate::log::{Log, event, id};
+use crate::server::Server;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tlog::{CheckpointText, Frontier, Node, ProofText, hash_leaf, log_entry, verify_consistency};
+use verifier::{Outcome, ProofOptions, Trust, verify_answer};
+
+/// How long a checkpoint may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn trust(log: &Log) -> Trust {
+    Trust::parse(&std::fs::read(log.trust_file()).expect("init wrote it")).expect("a trust file")
+}
+
+/// Asks until the answer is proven in all its rows.
+fn proven(client: &mut Client, path: &str) -> Answer {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = client.get(path).is(200);
+        let body = answer.json();
+        if body["completeness"] == "proven" && body["unproven"] == serde_json::json!([]) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{path}: {}", body["reason"]);
+        std::thread::sleep(Duration::from_millis(50)); // waits for: a checkpoint that covers the page
+    }
+}
+
+fn fill(client: &mut Client, count: u64) {
+    let record = |number: u64| {
+        let mut record = event(if number.is_multiple_of(3) { "agent:a" } else { "agent:b" }, "walk");
+        record["id"] = id(number).into();
+        record.to_string()
+    };
+    let lines: Vec<String> = (0..count).map(record).collect();
+    let ndjson = [("Content-Type", "application/x-ndjson"), ("Prefer", "wait=25")];
+    let answer = client.ask("POST /v1/records?until=included", &ndjson, lines.join("\n").as_bytes());
+    let answer = answer.expect("the server answers").is(200);
+    for line in std::str::from_utf8(&answer.body).expect("text").lines() {
+        let line: Value = serde_json::from_str(line).expect("a JSON line");
+        assert!(
+            ["included", "witnessed"].contains(&line["state"].as_str().unwrap()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn pages_are_proven_complete_and_a_row_less_is_not() {
+    let log = Log::signing();
+    let server = Server::start(&log);
+    let mut client = server.client();
+    fill(&mut client, 180);
+    let trust = trust(&log);
+    let options = ProofOptions {
+        trust: Some(&trust),
+        ..ProofOptions::default()
+    };
+    for question in [
+        "actor=agent:a",
+        "kind=audit.event&order=asc",
+        "recorded_from=2026-01-01&order=asc",
+        "actor=agent:none",
+    ] {
+        let mut path = format!("/v1/audit/timeline?{question}&limit=50&proof=true");
+        loop {
+            let answer = proven(&mut client, &path);
+            assert_eq!(answer.header("sigil-completeness"), "proven");
+            let report = verify_answer(&answer.body, &options);
+            assert_eq!(report.outcome(), Outcome::Verified, "{path}: {:#?}", report.lines());
+            let plain = client.get(&path.replace("proof=true", "proof=false")).is(200);
+            let more = answer.body.len().saturating_sub(plain.body.len());
+            assert!(more <= 6 * 1024, "{path}: {more} bytes more");
+            let mut less = answer.json();
+            if less["data"].as_array_mut().is_some_and(|rows| rows.pop().is_some()) {
+                let report = verify_answer(less.to_string().as_bytes(), &options);
+                assert_eq!(report.outcome(), Outcome::Failed, "{path}");
+            }
+            let link = answer.header("link").strip_prefix('<').map(str::to_owned);
+            let Some((next, _)) = link.as_deref().and_then(|link| link.split_once('>')) else {
+                break;
+            };
+            path = next.to_owned();
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn a_record_its_checkpoint_and_the_tiles_lead_to_one_root() {
+    let log = Log::signing();
+    let server = Server::start(&log);
+    let mut client = server.client();
+    fill(&mut client, 20);
+    let first = note(&mut client);
+    let waits = [("Content-Type", "application/json"), ("Prefer", "wait=25")];
+    let sent = event("agent:c", "last").to_string();
+    let written = client.ask("POST /v1/records?until=included", &waits, sent.as_bytes());
+    let written = written.expect("the server answers").is(201);
+    assert_ne!(written.json()["state"], "committed");
+    let proof = client.get(&format!("{}/proof", written.header("location"))).is(200);
+    let proof = ProofText::parse(std::str::from_utf8(&proof.body).expect("text")).expect("a proof");
+    let record = client.get(written.header("location")).is(200).body;
+    let record = record::Record::parse(record).expect("a record");
+    let leaf = hash_leaf(&log_entry(record.offset, record.hash.as_bytes(), record.bytes()));
+    let trust = trust(&log);
+    let checkpoint = proof
+        .verify(&leaf, trust.origin.as_str(), &trust.checkpoint_keys)
+        .expect("it holds");
+    let query = format!("from={}&to={}", first.size(), checkpoint.size());
+    let path = client
+        .get(&format!("/v1/checkpoints/consistency?{query}"))
+        .is(200)
+        .json();
+    let nodes: Vec<Node> = path["nodes"].as_array().expect("nodes").iter().map(node).collect();
+    verify_consistency(first.size(), first.root(), checkpoint.size(), checkpoint.root(), &nodes).expect("it holds");
+    let tile = client.get(&format!("/tlog/tile/0/000.p/{}", checkpoint.size())).is(200);
+    assert!(tile.header("cache-control").contains("immutable"));
+    let mut tree = Frontier::new();
+    for node in tile.body.chunks(32) {
+        tree.append(Node::from(<[u8; 32]>::try_from(node).expect("32 bytes")), |_| ());
+    }
+    assert_eq!(tree.root(), *checkpoint.root());
+    assert_eq!(client.get("/tlog/tile/0/000").is(404).problem(), "NOT_FOUND");
+    server.stop();
+}
+
+fn note(client: &mut Client) -> CheckpointText {
+    let answer = client.get("/tlog/checkpoint").is(200);
+    CheckpointText::parse(std::str::from_utf8(&answer.body).expect("text")).expect("a checkpoint")
+}
+
+fn node(text: &Value) -> Node {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.as_str().expect("text"));
+    Node::from(<[u8; 32]>::try_from(bytes.expect("base64")).expect("32 bytes"))
+}
