@@ -65,6 +65,8 @@ impl House {
     fn command(&self, role: Role) -> Command {
         let path = |name: &str| self.log.path(name).display().to_string();
         let mut command = sigil();
+        // Records are counted here: none that the log writes by itself comes between them.
+        command.env(crate::log::UNSIGNED.0, crate::log::UNSIGNED.1);
         command.current_dir(self.log.path(""));
         command.args([
             "serve",
