@@ -26,7 +26,8 @@ use server::{Said, Server};
 use state::State;
 use std::time::Duration;
 use tlog::CheckpointText;
-use verifier::{Finding, Outcome, ProofReport};
+use tokio::time::Instant;
+use verifier::{Check, Finding, Outcome, ProofReport, Verdict};
 
 /// Watches the server at `url`.
 pub async fn run(url: &str, args: &Verify, output: &Output) -> Result<Exit, Failure> {
@@ -64,6 +65,16 @@ pub async fn run(url: &str, args: &Verify, output: &Output) -> Result<Exit, Fail
     }
 }
 
+/// How long a checkpoint may be without the cosignatures that the policy asks for.
+const COSIGNING: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Whether something fails that no witness could mend.
+fn fails_beyond_witnesses(report: &ProofReport) -> bool {
+    let mut verdicts = report.verdicts.iter();
+    verdicts.any(|(check, verdict)| *check != Check::Witnesses && matches!(verdict, Verdict::Failed(_)))
+}
+
 struct Monitor {
     server: Server,
     beliefs: Beliefs,
@@ -86,29 +97,49 @@ struct Look {
 
 impl Monitor {
     async fn look(&mut self) -> Result<Look, Failure> {
-        let note = self.server.checkpoint().await?;
-        let mut look = Look::begin(verifier::verify_checkpoint(&note, &options(&self.beliefs)));
+        let (note, report) = self.newest().await?;
+        let foreign = fails_beyond_witnesses(&report);
+        let mut look = Look::begin(report);
         let Ok(head) = CheckpointText::parse(&note) else {
             return Ok(look);
         };
+        if foreign {
+            return Ok(look);
+        }
+        // Also without a quorum: that witnesses refuse may have the reason that is looked for here.
+        let newer = self.compare(&head, &note, &mut look).await?;
+        if look.is_forked() {
+            self.state.keep_evidence(&note, &mut look.notes)?;
+        }
         if look.outcome == Outcome::Failed {
             return Ok(look);
         }
-        let newer = self.compare(&head, &note, &mut look).await?;
+        if newer {
+            self.read_records(&head, &note, &mut look).await?;
+        }
         if look.outcome == Outcome::Failed {
             self.state.keep_evidence(&note, &mut look.notes)?;
             return Ok(look);
         }
         if newer {
             self.state.put(&note)?;
-            self.read_records(&head, &note, &mut look).await?;
         }
-        if look.outcome == Outcome::Failed {
-            self.state.keep_evidence(&note, &mut look.notes)?;
-        } else {
-            self.ask_samples(&mut look).await?;
-        }
+        self.ask_samples(&mut look).await?;
         Ok(look)
+    }
+
+    /// The newest checkpoint. One that was just published is given a moment for its cosignatures.
+    async fn newest(&self) -> Result<(String, ProofReport), Failure> {
+        let until = Instant::now() + COSIGNING;
+        loop {
+            let note = self.server.checkpoint().await?;
+            let report = verifier::verify_checkpoint(&note, &options(&self.beliefs));
+            let waits = report.outcome() == Outcome::Failed && !fails_beyond_witnesses(&report);
+            if !waits || Instant::now() >= until {
+                return Ok((note, report));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
     }
 
     /// Holds the checkpoint against the newest one that was seen before; whether it takes that one's place.
@@ -204,6 +235,12 @@ impl Look {
             records: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Whether the checkpoint does not continue the one that was seen before.
+    fn is_forked(&self) -> bool {
+        let mut reports = self.reports.iter();
+        reports.any(|report| matches!(report.verdict(Check::Consistency), Some(Verdict::Failed(_))))
     }
 
     fn add(&mut self, report: ProofReport) {
