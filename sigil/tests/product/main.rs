@@ -33,4 +33,5 @@ mod stream;
 mod subscriber;
 mod system;
 mod verify;
+mod watch;
 mod witnesses;

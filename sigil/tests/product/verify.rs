@@ -30,7 +30,7 @@ fn verify(log: &Log, what: &Path, more: &[&str]) -> Ran {
     Ran::of(command.arg("--trust").arg(log.trust_file()).args(more))
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory") {
         let path = entry.expect("an entry").path();
