@@ -5,7 +5,7 @@ use super::case::Case;
 use super::report::{ProofReport, Subject};
 use crate::check::Check;
 use crate::finding::Finding;
-use tlog::{Node, verify_consistency as consistent};
+use tlog::{CheckpointText, Node, verify_consistency as consistent};
 
 /// Verifies one checkpoint, a signed note.
 #[must_use]
@@ -36,18 +36,17 @@ pub fn verify_checkpoint(note: &str, options: &ProofOptions<'_>) -> ProofReport 
 #[must_use]
 pub fn verify_consistency(old: &str, new: &str, proof: &[Node], options: &ProofOptions<'_>) -> ProofReport {
     let mut case = Case::new(Subject::Consistency, options);
-    let old = case.checkpoint(old, None, "/old");
-    let new = case.checkpoint(new, None, "/new");
+    let size = |note: &str| CheckpointText::parse(note).map_or(0, |text| text.size());
+    let turned = size(old) > size(new);
+    // The newer one last: it is what the report is about, and what witnesses are asked for.
+    let (older, newer) = if turned { (new, old) } else { (old, new) };
+    let old = case.signed_head(older, None, if turned { "/new" } else { "/old" });
+    let new = case.checkpoint(newer, None, if turned { "/old" } else { "/new" });
     let (Some(old), Some(new)) = (old, new) else {
         case.missed(&Check::NOTE, NO_NOTE);
         return case.finish(&Check::NOTE);
     };
     case.check_age(None);
-    let (old, new) = if old.size() > new.size() {
-        (new, old)
-    } else {
-        (old, new)
-    };
     if old.origin() != new.origin() {
         let finding = Finding::new(Check::Trust, "/new", "the checkpoints are of two logs");
         case.push(finding.wanted(old.origin(), new.origin()));
