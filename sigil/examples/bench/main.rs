@@ -16,6 +16,7 @@ mod http;
 mod limit;
 mod load;
 mod postgres;
+mod proof;
 mod server;
 mod size;
 mod sse;
@@ -25,8 +26,8 @@ mod visible;
 
 use std::process::ExitCode;
 
-const NAMES: [&str; 10] = [
-    "limits", "append", "http", "ndjson", "timeline", "verify", "scale", "feed", "separate", "sse",
+const NAMES: [&str; 11] = [
+    "limits", "append", "http", "ndjson", "timeline", "verify", "scale", "feed", "separate", "sse", "proofs",
 ];
 
 fn main() -> ExitCode {
@@ -66,6 +67,9 @@ fn main() -> ExitCode {
     }
     if wanted("sse") {
         runtime.block_on(sse::run());
+    }
+    if wanted("proofs") {
+        runtime.block_on(proof::run());
     }
     ExitCode::SUCCESS
 }

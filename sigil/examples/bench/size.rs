@@ -35,7 +35,7 @@ pub async fn run(full: bool) {
     }
 }
 
-async fn grow(home: &Home, size: u64) {
+pub async fn grow(home: &Home, size: u64) {
     let embedded = Embedded::open(&home.place)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
@@ -153,7 +153,7 @@ async fn latencies(server: &Server, path: impl Fn(usize) -> String) -> (f64, f64
     (all[all.len() / 2], all[all.len() * 99 / 100])
 }
 
-async fn wait_until_caught_up(server: &Server) {
+pub async fn wait_until_caught_up(server: &Server) {
     let mut client = Client::connect(server.address).await;
     loop {
         let (_, body) = client.send(&get("/v1/head")).await;
@@ -173,7 +173,7 @@ async fn sample_ids(server: &Server) -> Vec<String> {
     ids.map(|row| row["id"].as_str().expect("an id").to_owned()).collect()
 }
 
-async fn latest(server: &Server) -> record::Timestamp {
+pub async fn latest(server: &Server) -> record::Timestamp {
     let mut client = Client::connect(server.address).await;
     let (_, body) = client.send(&get("/v1/head")).await;
     let head: serde_json::Value = serde_json::from_slice(body).expect("JSON");
