@@ -11,8 +11,8 @@ use crate::services::{BIN, Postgres, Purpose, nats};
 
 /// Benches known to need no server. Any other name, and no name at all, gets one.
 const ALONE: [&str; 13] = [
-    "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits", "feed", "separate", "sse",
-    "proofs",
+    "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits", "feed", "separate",
+    "sse", "proofs",
 ];
 /// The variable by which the rebuild into Postgres finds its server.
 const BULK_URL: &str = "SIGIL_BENCH_POSTGRES_URL";

@@ -51,6 +51,7 @@ async fn cost() {
             interval: INTERVAL,
             after_stream: false,
             policy: None,
+            known: Vec::new(),
         });
         let handle = Handle::open(config).expect("the log opens");
         let measured = append::rate(&handle, 256, RECORDS).await.0;
@@ -79,7 +80,14 @@ async fn receipts() {
     for until in ["committed", "included", "witnessed"] {
         let over = Arc::new(AtomicBool::new(false));
         let loaders: Vec<_> = (0..LOADERS)
-            .map(|_| tokio::spawn(appending(server.address, "committed", Arc::clone(&next), Arc::clone(&over))))
+            .map(|_| {
+                tokio::spawn(appending(
+                    server.address,
+                    "committed",
+                    Arc::clone(&next),
+                    Arc::clone(&over),
+                ))
+            })
             .collect();
         let waiters: Vec<_> = (0..WAITERS)
             .map(|_| tokio::spawn(appending(server.address, until, Arc::clone(&next), Arc::clone(&over))))
@@ -138,14 +146,21 @@ async fn single(server: &Server) {
     let (status, proof) = client.send(&get(&format!("/v1/records/{id}/proof"))).await;
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(proof));
     let witnesses = String::from_utf8_lossy(proof).matches("\n\u{2014} ").count() - 1;
-    table::row("proof of one record (bytes vs 2,100)", proof.len() as f64, 2_100.0, "<=1.00");
+    table::row(
+        "proof of one record (bytes vs 2,100)",
+        proof.len() as f64,
+        2_100.0,
+        "<=1.00",
+    );
     table::note("  its cosignatures", &witnesses.to_string());
 }
 
 /// Pages of 50 with and without proof: p50 of each, and how many bytes the proof adds.
 async fn pages(server: &Server, records: u64) {
     let mut client = Client::connect(server.address).await;
-    let (_, body) = client.send(&get(&format!("/v1/audit/timeline?order=asc&limit=1&kind=audit.event"))).await;
+    let (_, body) = client
+        .send(&get(&format!("/v1/audit/timeline?order=asc&limit=1&kind=audit.event")))
+        .await;
     let first: Value = serde_json::from_slice(body).expect("JSON");
     let head = size::latest(server).await;
     let first = record::Timestamp::parse(first["data"][0]["ts"].as_str().expect("a time")).expect("a time");
@@ -159,8 +174,18 @@ async fn pages(server: &Server, records: u64) {
         let path = format!("/v1/audit/timeline?{query}&limit=50");
         let (plain, plain_bytes) = page(&mut client, &path).await;
         let (proven, proven_bytes) = page(&mut client, &format!("{path}&proof=true")).await;
-        table::row(&format!("page of 50 with proof, {name} (p50, ms vs without)"), proven, plain, "<=2.00");
-        table::row("  bytes that the proof adds (vs 6,144)", proven_bytes - plain_bytes, 6_144.0, "<=1.00");
+        table::row(
+            &format!("page of 50 with proof, {name} (p50, ms vs without)"),
+            proven,
+            plain,
+            "<=2.00",
+        );
+        table::row(
+            "  bytes that the proof adds (vs 6,144)",
+            proven_bytes - plain_bytes,
+            6_144.0,
+            "<=1.00",
+        );
     }
     table::note("  records in the longest of these timelines", &records.to_string());
 }
@@ -190,7 +215,16 @@ fn bundle(home: &Home, records: u64) {
     let file = home.path("bundle.sigil-proof");
     let start = Instant::now();
     let mut export = server::own();
-    export.args(["export", "proof", "--log", "--from", "0", "--until", &records.to_string(), "--out"]);
+    export.args([
+        "export",
+        "proof",
+        "--log",
+        "--from",
+        "0",
+        "--until",
+        &records.to_string(),
+        "--out",
+    ]);
     let output = export.arg(&file).arg("--data-dir").arg(&home.place.data_dir).output();
     let output = output.expect("the command starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
