@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 4;
-const RECORDS: usize = 131_072;
+const RECORDS: usize = 65_536;
 /// Connections that append without pause, and those that wait for a receipt, while receipts are measured.
 const LOADERS: usize = 8;
 const WAITERS: usize = 16;
