@@ -142,6 +142,25 @@ async fn a_checkpoint_waits_for_the_stream() {
     assert!(told() >= first.size, "{}", told());
 }
 
+#[tokio::test]
+async fn nothing_is_named_before_the_log_was_compared_with_its_stream() {
+    for (published, expected) in [(None, 0), (Some(0), 0), (Some(1), 1)] {
+        let log = Log::create().await;
+        let handle = Handle::open(with(&log, |checkpoints| checkpoints.after_stream = true)).expect("opens");
+        handle.inner.published.send_replace(published);
+        grow(&handle, 2).await;
+        // Which is when the last root is named, at the latest.
+        drop(handle);
+        let handle = log.open();
+        let records = handle.read(0, 100).await.expect("reads");
+        let roots = records.iter().filter(|record| {
+            let text = std::str::from_utf8(&record.bytes).expect("is text");
+            text.contains("\"kind\":\"ledger.map_root\"")
+        });
+        assert_eq!(roots.count().min(1), expected, "{published:?}");
+    }
+}
+
 fn with(log: &Log, change: impl FnOnce(&mut super::CheckpointConfig)) -> Config {
     let mut checkpoints = super::CheckpointConfig::new();
     change(&mut checkpoints);

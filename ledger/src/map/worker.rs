@@ -141,7 +141,15 @@ impl Worker {
     }
 
     fn is_due(&self) -> bool {
-        !self.shared.standing.is_closed() && (self.others > self.named || self.lost)
+        !self.shared.standing.is_closed() && self.is_compared() && (self.others > self.named || self.lost)
+    }
+
+    /// Whether the log is known not to lie behind its stream, where it has one. A log that was restored may, and would give
+    /// offsets again that others have seen.
+    fn is_compared(&self) -> bool {
+        let checkpoints = self.shared.config.checkpoints.as_ref();
+        let after_stream = checkpoints.is_some_and(|checkpoints| checkpoints.after_stream);
+        !after_stream || self.shared.published.borrow().is_some_and(|published| published > 0)
     }
 
     /// Takes in what came before there was anybody to take it in.

@@ -21,7 +21,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     } = start;
     let place = Place::configured(settings)?;
     let asking = Asking::configured(settings)?;
-    let embedded = Embedded::open_with(&place, configured(settings, asking.as_ref())?).await?;
+    let embedded = Embedded::open_with(&place, configured(settings, asking.as_ref(), false)?).await?;
     let witnessing = asking
         .map(|asking| asking.start(&embedded.handle, Some(&board)))
         .transpose()?;

@@ -45,7 +45,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         output,
     } = start;
     let asking = Asking::configured(settings)?;
-    let config = configured(settings, asking.as_ref())?;
+    let config = configured(settings, asking.as_ref(), true)?;
     let handle = tokio::task::spawn_blocking(move || Handle::open(config))
         .await
         .map_err(anyhow::Error::from)??;
@@ -90,11 +90,14 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     ended
 }
 
-/// How the log is opened.
-pub fn configured(settings: &Settings, asking: Option<&Asking>) -> Result<Config, Failure> {
+/// How the log is opened; with `after_stream`, no checkpoint has records that the log's stream does not hold.
+pub fn configured(settings: &Settings, asking: Option<&Asking>, after_stream: bool) -> Result<Config, Failure> {
     let limits = &settings.limits.ledger;
     let policy = asking.map(|asking| asking.policy.clone());
-    let config = Place::configured(settings)?.signing_under(policy);
+    let mut config = Place::configured(settings)?.signing_under(policy);
+    if let Some(checkpoints) = &mut config.checkpoints {
+        checkpoints.after_stream = after_stream;
+    }
     Ok(Config {
         queue_bytes: limits.queue_bytes,
         queue_wait_ms: limits.queue_wait_ms,
