@@ -1,5 +1,7 @@
 //! `sigil demo`: the whole product in one command, on a day of sample records, in plain words.
 
+mod proof;
+
 use crate::cli::Demo;
 use crate::command::serve::{loopback_only, until_stopped};
 use crate::command::{init, projection, timeline, verify};
@@ -78,6 +80,8 @@ async fn tour(place: &Place, output: &Output) -> Result<Exit, Failure> {
     show_timeline(&embedded, &tenant, output).await?;
     rebuild(&embedded, output).await?;
     witnessed(&embedded, output).await?;
+    embedded.catch_up().await?;
+    proof::show(&embedded, &place.trust_file(), output).await?;
     local.close(embedded).await?;
     check(place, output).await
 }
@@ -214,7 +218,7 @@ async fn witnessed(embedded: &Embedded, output: &Output) -> Result<(), Failure> 
 async fn check(place: &Place, output: &Output) -> Result<Exit, Failure> {
     say(
         output,
-        "\n6. The whole log was verified against the trust file (sigil verify):\n",
+        "\n7. The whole log was verified against the trust file (sigil verify):\n",
     );
     verify::place(place, &place.trust_file(), output).await
 }

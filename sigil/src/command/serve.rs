@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// What cursors are authenticated under.
-const CURSOR_KEY: &str = "sigil gateway cursor v1";
+pub const CURSOR_KEY: &str = "sigil gateway cursor v1";
 
 /// Refuses an address that other machines reach: there is no TLS here.
 pub fn loopback_only(address: SocketAddr) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 //! replay, so that a changed row is found as well. What a file is, its content says. Exit 3: something is wrong; 5: it
 //! could not be checked.
 
-mod file;
+pub mod file;
 mod keys;
 mod monitor;
 pub mod replay;
