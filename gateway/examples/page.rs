@@ -3,7 +3,11 @@
 //! A record is added every few seconds. `page open` serves the page without a token; `page <port>` uses that port.
 
 #[path = "../src/testing/mod.rs"]
-#[expect(clippy::unwrap_used, reason = "shared with the tests, where it is allowed")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "shared with the tests, where it is allowed"
+)]
 mod testing;
 
 use gateway::{App, Config, LocalAuth};

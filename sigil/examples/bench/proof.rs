@@ -159,7 +159,7 @@ async fn single(server: &Server) {
 async fn pages(server: &Server, records: u64) {
     let mut client = Client::connect(server.address).await;
     let (_, body) = client
-        .send(&get(&format!("/v1/audit/timeline?order=asc&limit=1&kind=audit.event")))
+        .send(&get("/v1/audit/timeline?order=asc&limit=1&kind=audit.event"))
         .await;
     let first: Value = serde_json::from_slice(body).expect("JSON");
     let head = size::latest(server).await;
