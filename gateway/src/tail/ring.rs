@@ -258,7 +258,7 @@ mod tests {
     fn a_filter_passes_over_what_was_pushed_without_its_link() {
         let (ring, _gone) = Ring::new(0, 1_000_000);
         let linked = |at: u64, target: &str| {
-            let mut event = event(at, if at % 3 == 0 { "b" } else { "a" });
+            let mut event = event(at, if at.is_multiple_of(3) { "b" } else { "a" });
             event.links.push(("session".to_owned(), target.to_owned()));
             event
         };
@@ -291,14 +291,14 @@ mod tests {
                     .lines()
                     .filter_map(|line| line.strip_prefix("id: ")?.parse().ok())
                     .collect();
-                let lane = (from..100).filter(|at| at % 3 != 0);
+                let mut lane = (from..100).filter(|at| at % 3 != 0);
                 let expected: Vec<u64> = lane.clone().filter(|at| at / 10 == session).collect();
                 assert_eq!(ids, expected, "session {session} from {from}");
                 assert_eq!(
                     taken,
                     Taken::Upto {
                         next: 100,
-                        passed: lane.last()
+                        passed: lane.next_back()
                     }
                 );
             }

@@ -56,6 +56,7 @@ pub fn world_log() -> Log {
             ("session", format!("session:s{}", step / 8 % 90)),
             ("subject", format!("user:{}", ["u", "v"][step / 3 % 2])),
             ("resource", format!("file:{}", step / 5 % 3)),
+            ("proposal", format!("proposal:p{}", step / 7 % 4)),
         ];
         let links = targets.iter().enumerate().filter(|(bit, _)| (at >> bit) & 1 == 1);
         let links: Vec<(&str, &str)> = links.map(|(_, (label, target))| (*label, target.as_str())).collect();
@@ -103,6 +104,7 @@ fn values<'a>(record: &'a Record, field: Field) -> Vec<&'a str> {
         Field::Subject => links("subject"),
         Field::Resource => links("resource"),
         Field::Session => links("session"),
+        Field::Proposal => links("proposal"),
         Field::Kind => vec![record.kind.as_str()],
         Field::Action => member("action"),
         Field::Outcome => member("outcome"),
@@ -168,6 +170,7 @@ fn pattern(field: Field) -> BoxedStrategy<Pattern> {
         Field::Subject => &["user:u", "user:none", "user:u\u{0}"],
         Field::Resource => &["file:0", "file:2"],
         Field::Session => &["session:s1", "session:s7", "session:s88"],
+        Field::Proposal => &["proposal:p1", "proposal:none"],
         Field::Kind => &["audit.event", "canon.user.write", "tenant.created", "no.kind"],
         Field::Action => &["tool", "tool\u{0}", "tool.call", "s3:Get", "tool.call1", "none"],
         Field::Outcome => &["denied", "success", "none"],
@@ -177,6 +180,7 @@ fn pattern(field: Field) -> BoxedStrategy<Pattern> {
         Field::Subject => &["user:", "x", "user:\u{0}"],
         Field::Resource => &["file:", "f"],
         Field::Session => &["session:", "session:s1", "session:s8"],
+        Field::Proposal => &["proposal:", "q"],
         Field::Kind => &["", "a", "canon.", "z"],
         Field::Action => &["", "tool", "tool\u{0}", "tool.", "z"],
         Field::Outcome => &["", "d", "s"],
@@ -194,6 +198,7 @@ fn term() -> impl Strategy<Value = Term> {
         Field::Subject,
         Field::Resource,
         Field::Session,
+        Field::Proposal,
         Field::Kind,
         Field::Action,
         Field::Outcome,
