@@ -42,9 +42,14 @@ impl Resume {
     /// [`Error::Damaged`] when a record that sets keys cannot be read or the parts do not fit together.
     pub fn into_state(self) -> Result<State, Error> {
         let mut keys = State::new(self.log.clone());
+        // Folded without what lies between them: their own offsets are put back below.
+        let mut rotated_at = Vec::new();
         for bytes in self.key_records {
             let record = Record::parse(bytes).map_err(|fault| damaged("a record that sets keys", &fault))?;
             let body = Body::of(&record).map_err(|error| damaged("a record that sets keys", &error))?;
+            if matches!(body, Body::KeyRotated(_)) {
+                rotated_at.push(record.offset);
+            }
             let (tenant, hash, ts) = (&record.tenant, &record.hash, record.ts);
             keys.evolve(&Fact {
                 tenant,
@@ -59,9 +64,14 @@ impl Resume {
             return Err(Error::Damaged(detail));
         }
         let chain = |end: &ChainEnd| json!([end.tenant.as_str(), end.seq + 1, end.hash.to_string()]);
+        let rotations = rotated_at.iter().zip(keys.rotations());
+        let rotations: Value = rotations
+            .map(|(offset, (_, rotated))| json!([offset, rotated]))
+            .collect();
         let mut snapshot = keys.to_snapshot();
         if let Some(members) = snapshot.as_object_mut() {
             members.insert("size".to_owned(), json!(self.position));
+            members.insert("rotations".to_owned(), rotations);
             members.insert("last_ts".to_owned(), json!(self.last_ts.map(Timestamp::micros)));
             members.insert("chains".to_owned(), self.chains.iter().map(chain).collect::<Value>());
         }
