@@ -4,8 +4,8 @@
 //! sealed member is a commitment. A kind that is not in the catalogue is refused.
 
 use crate::payload::{
-    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, MapRoot, Payload,
-    ProjectionVerified, TenantCreated,
+    AuditEvent, CanonWrite, CheckpointAnchorFailed, CheckpointAnchored, GatewayEnrolled, GatewayRevoked, Genesis,
+    KeyRotated, LedgerRecovered, MapRoot, Payload, ProjectionVerified, TenantCreated,
 };
 use crate::validate::Validator;
 use record::intake::EVIDENCE;
@@ -47,6 +47,8 @@ fn builtin() -> Vec<KindSpec> {
         spec::<GatewayEnrolled>("gateway.enrolled", 1, System, true),
         spec::<GatewayRevoked>("gateway.revoked", 1, System, true),
         spec::<ProjectionVerified>("projection.verified", 1, System, true),
+        spec::<CheckpointAnchored>("checkpoint.anchored", 1, System, true),
+        spec::<CheckpointAnchorFailed>("checkpoint.anchor_failed", 1, System, true),
         spec::<AuditEvent>("audit.event", 1, User, false),
         spec::<CanonWrite>("canon.user.write", 1, User, false),
     ]

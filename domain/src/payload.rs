@@ -4,6 +4,7 @@
 
 pub mod audit_event;
 pub mod canon_write;
+pub mod checkpoint_anchored;
 pub mod gateway_enrolled;
 pub mod gateway_revoked;
 pub mod genesis;
@@ -15,6 +16,7 @@ pub mod tenant_created;
 
 pub use audit_event::{AuditEvent, Outcome};
 pub use canon_write::CanonWrite;
+pub use checkpoint_anchored::{AnchorError, AnchorKind, CheckpointAnchorFailed, CheckpointAnchored};
 pub use gateway_enrolled::{GatewayEnrolled, GatewayRole};
 pub use gateway_revoked::GatewayRevoked;
 pub use genesis::Genesis;

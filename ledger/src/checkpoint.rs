@@ -96,6 +96,10 @@ pub(crate) fn hold_against_signed(shared: &Shared) -> Result<(), Error> {
     }
     let known = shared.config.checkpoints.as_ref().map(|config| config.known.as_slice());
     for note in known.unwrap_or_default() {
+        // A directory may hold several logs' checkpoints.
+        if CheckpointText::parse(note).is_ok_and(|text| text.origin() != shared.preparer.log.as_str()) {
+            continue;
+        }
         match keys::verify(shared, note) {
             Some(checkpoint) => continues(shared, &checkpoint)?,
             // Unsigned evidence raises an alarm; it does not keep a log from opening.
@@ -128,7 +132,10 @@ fn newest_witnessed(shared: &Shared) -> Result<Option<Arc<SignedCheckpoint>>, Er
 fn continues(shared: &Shared, checkpoint: &CheckpointText) -> Result<(), Error> {
     let (expected, found) = (checkpoint.size(), shared.committed_size());
     if expected > found {
-        let detail = "the log has signed a checkpoint of records that are missing: restore a backup".to_owned();
+        let detail =
+            "it has signed a checkpoint of records that are missing: the directory is an older copy, or was cut. \
+                      Bring the records back with sigil restore, from a newer backup or from the stream"
+                .to_owned();
         return Err(Error::LogBehind {
             expected,
             found,

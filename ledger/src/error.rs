@@ -55,8 +55,8 @@ pub enum Error {
         /// What this build knows.
         known: u64,
     },
-    /// The store ends before the record that HEAD names: committed records are missing.
-    #[error("LOG_BEHIND: the store has {found} records, HEAD names {expected}: {detail}")]
+    /// The store ends before what HEAD, or a signed checkpoint, says was committed: records are missing.
+    #[error("LOG_BEHIND: the store has {found} records and had {expected}: {detail}")]
     LogBehind {
         /// Records that HEAD knows to be committed.
         expected: u64,

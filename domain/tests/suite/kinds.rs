@@ -2,8 +2,8 @@
 
 use crate::samples::{payloads, public};
 use domain::payload::{
-    AuditEvent, CanonWrite, GatewayEnrolled, GatewayRevoked, Genesis, KeyRotated, LedgerRecovered, MapRoot, Outcome,
-    ProjectionVerified, TenantCreated,
+    AuditEvent, CanonWrite, CheckpointAnchorFailed, CheckpointAnchored, GatewayEnrolled, GatewayRevoked, Genesis,
+    KeyRotated, LedgerRecovered, MapRoot, Outcome, ProjectionVerified, TenantCreated,
 };
 use domain::{Catalogue, KindSpec};
 use record::{Code, Fault, Kind, Space};
@@ -76,6 +76,8 @@ fn the_catalogue_lists_these_kinds() {
             vec!["/author/evidence", "/payload/private"],
         ),
         ("canon.user.write", 1, Space::User, false, evidence.clone()),
+        ("checkpoint.anchor_failed", 1, Space::System, true, evidence.clone()),
+        ("checkpoint.anchored", 1, Space::System, true, evidence.clone()),
         ("gateway.enrolled", 1, Space::System, true, evidence.clone()),
         ("gateway.revoked", 1, Space::System, true, evidence.clone()),
         ("key.rotated", 1, Space::System, true, evidence.clone()),
@@ -136,6 +138,12 @@ fn a_whole_payload_passes_and_reads_as_its_type() {
             "projection.verified" => {
                 serde_json::to_value(serde_json::from_value::<ProjectionVerified>(payload.clone()).unwrap())
             }
+            "checkpoint.anchored" => {
+                serde_json::to_value(serde_json::from_value::<CheckpointAnchored>(payload.clone()).unwrap())
+            }
+            "checkpoint.anchor_failed" => {
+                serde_json::to_value(serde_json::from_value::<CheckpointAnchorFailed>(payload.clone()).unwrap())
+            }
             "audit.event" => serde_json::to_value(serde_json::from_value::<AuditEvent>(payload.clone()).unwrap()),
             _ => serde_json::to_value(serde_json::from_value::<CanonWrite>(payload.clone()).unwrap()),
         };
@@ -145,7 +153,7 @@ fn a_whole_payload_passes_and_reads_as_its_type() {
 
 #[test]
 fn each_member_is_required_unless_it_is_optional() {
-    let optional = ["predecessor", "occurred_at", "data", "private"];
+    let optional = ["predecessor", "occurred_at", "data", "private", "receipt"];
     for (kind, payload) in payloads() {
         for name in payload.as_object().unwrap().keys() {
             let mut without = payload.clone();
@@ -557,6 +565,38 @@ fn a_verified_projection_says_equal_only_when_it_is() {
         ("equal", json!("yes")),
         ("differences", json!(1.5)),
         ("parked", json!(null)),
+    ] {
+        assert_refused(kind, &with(kind, member, wrong), &format!("/payload/{member}"));
+    }
+}
+
+#[test]
+fn an_anchored_checkpoint_names_no_path_and_its_receipt_is_small() {
+    let kind = "checkpoint.anchored";
+    for (member, wrong) in [
+        ("size", json!(9_007_199_254_740_992_u64)),
+        ("root", json!("ab")),
+        ("anchor", json!("http")),
+        ("place", json!("")),
+        ("place", json!("p".repeat(257))),
+        ("note", json!("")),
+        ("receipt", json!("not base64!")),
+        ("receipt", json!("A".repeat(43_696))),
+        ("anchored_at", json!("2026-02-30T12:00:00.000000Z")),
+        ("anchored_at", json!("yesterday")),
+    ] {
+        assert_refused(kind, &with(kind, member, wrong), &format!("/payload/{member}"));
+    }
+    assert_refused(kind, &with(kind, "anchor", json!("dir")), "/payload/receipt");
+    let mut filed = with(kind, "anchor", json!("dir"));
+    filed.as_object_mut().unwrap().remove("receipt");
+    assert_faults(&spec(kind).check_intake(&filed), &[]);
+    let kind = "checkpoint.anchor_failed";
+    for (member, wrong) in [
+        ("size", json!(-1)),
+        ("anchor", json!("ftp")),
+        ("place", json!("")),
+        ("error_class", json!("because")),
     ] {
         assert_refused(kind, &with(kind, member, wrong), &format!("/payload/{member}"));
     }

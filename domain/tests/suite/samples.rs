@@ -105,6 +105,18 @@ pub fn payloads() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "checkpoint.anchored",
+            json!({
+                "size": 12, "root": hash, "anchor": "https", "place": "anchor.example.com:443",
+                "note": "example.com/audit\n12\nAA==\n", "receipt": "b2s=",
+                "anchored_at": "2026-11-20T12:00:00.000000Z",
+            }),
+        ),
+        (
+            "checkpoint.anchor_failed",
+            json!({"size": 12, "anchor": "https", "place": "anchor.example.com:443", "error_class": "timeout"}),
+        ),
+        (
             "audit.event",
             json!({
                 "action": "tool.call", "outcome": "denied", "source": "agent-runtime", "data": {"a": [1.5, null]},

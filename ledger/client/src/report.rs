@@ -3,7 +3,7 @@
 //! Closed: a role reports what it did, in these words, and the ledger checks the words by the kind's schema like every
 //! other record. Sending a report again writes a second record that says the same.
 
-use domain::payload::ProjectionVerified;
+use domain::payload::{AnchorKind, CheckpointAnchorFailed, CheckpointAnchored, ProjectionVerified};
 use record::{Fault, Link};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,12 @@ pub enum Report {
     /// A projector compared its read model with a replay of the log.
     #[serde(rename = "projection.verified")]
     ProjectionVerified(ProjectionVerified),
+    /// The process that has the log gave a checkpoint to an anchor.
+    #[serde(rename = "checkpoint.anchored")]
+    CheckpointAnchored(CheckpointAnchored),
+    /// It could not.
+    #[serde(rename = "checkpoint.anchor_failed")]
+    CheckpointAnchorFailed(CheckpointAnchorFailed),
 }
 
 impl Report {
@@ -22,6 +28,17 @@ impl Report {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::ProjectionVerified(_) => "projection.verified",
+            Self::CheckpointAnchored(_) => "checkpoint.anchored",
+            Self::CheckpointAnchorFailed(_) => "checkpoint.anchor_failed",
+        }
+    }
+
+    /// Whether another process may report it. What the process with the log does itself, nobody else says of it.
+    #[must_use]
+    pub const fn is_of_any_role(&self) -> bool {
+        match self {
+            Self::ProjectionVerified(_) => true,
+            Self::CheckpointAnchored(_) | Self::CheckpointAnchorFailed(_) => false,
         }
     }
 
@@ -34,6 +51,8 @@ impl Report {
             Self::ProjectionVerified(verified) => {
                 Link::new("resource", format!("projection:{}", verified.projection)).map(|link| vec![link])
             }
+            Self::CheckpointAnchored(anchored) => of_anchor(anchored.anchor),
+            Self::CheckpointAnchorFailed(failed) => of_anchor(failed.anchor),
         }
     }
 
@@ -44,6 +63,12 @@ impl Report {
     pub fn payload(&self) -> Result<serde_json::Value, serde_json::Error> {
         match self {
             Self::ProjectionVerified(verified) => serde_json::to_value(verified),
+            Self::CheckpointAnchored(anchored) => serde_json::to_value(anchored),
+            Self::CheckpointAnchorFailed(failed) => serde_json::to_value(failed),
         }
     }
+}
+
+fn of_anchor(anchor: AnchorKind) -> Result<Vec<Link>, Fault> {
+    Link::new("resource", format!("anchor:{}", anchor.as_str())).map(|link| vec![link])
 }

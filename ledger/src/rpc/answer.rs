@@ -27,6 +27,9 @@ impl Shared {
             Verb::Report => {
                 let asked = self.asked(&command, None);
                 let (report, id) = body::read_report(&command.body).map_err(Error::CommandRefused)?;
+                if !report.is_of_any_role() {
+                    return Err(Error::CommandRefused(Refusal::VerbDenied));
+                }
                 let receipt = handle.report_commanded(&report, id, asked).await;
                 Ok(body::results(&[receipt]))
             }

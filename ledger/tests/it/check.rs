@@ -104,6 +104,7 @@ fn claims(inspection: &Inspection, findings: &mut Vec<String>) -> Claims {
         head: Some(Head { size, last_hash }),
         tree: Some(TreeHead { size, root }),
         checkpoints: checkpoints.into_iter().map(|checkpoint| checkpoint.note).collect(),
+        anchors: Vec::new(),
     }
 }
 
