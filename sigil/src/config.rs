@@ -12,11 +12,11 @@ mod settings;
 mod variables;
 
 pub use check::{host_of, is_loopback};
-pub use load::{Given, Loaded, Problem, load, log_of_files, peek};
+pub use load::{Given, Loaded, Problem, load, of_files, peek};
 pub use schema::schema;
 pub use settings::{
-    ClientFiles, ClientLimits, CommandLimits, Http, LedgerLimits, Limits, Log, LogFormat, Nats, Ops, Peer, Postgres,
-    Settings, Stream, StreamRebuild, Telemetry, Witnesses,
+    Anchors, ClientFiles, ClientLimits, CommandLimits, Http, LedgerLimits, Limits, Log, LogFormat, Nats, Ops, Peer,
+    Postgres, Settings, Stream, StreamRebuild, Telemetry, Witnesses,
 };
 
 use clap::ValueEnum;
@@ -57,6 +57,7 @@ impl Role {
             Self::Ledger => &[
                 "log",
                 "witnesses",
+                "anchors",
                 "nats",
                 "stream",
                 "ops",
@@ -88,6 +89,7 @@ impl Role {
             Self::Embedded => &[
                 "log",
                 "witnesses",
+                "anchors",
                 "http",
                 "ops",
                 "telemetry",

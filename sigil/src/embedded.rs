@@ -39,7 +39,7 @@ pub struct Projecting {
 impl Embedded {
     /// Opens the log and its read model to write: the last record is covered by a checkpoint when it is closed.
     pub async fn open_to_write(place: &Place) -> Result<Self, Failure> {
-        Self::open_with(place, place.signing()).await
+        Self::open_with(place, place.signing()?).await
     }
 
     /// Opens the log and its read model.

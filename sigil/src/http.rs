@@ -7,7 +7,7 @@
 mod reach;
 mod url;
 
-pub use reach::Reach;
+pub use reach::{Reach, is_public};
 pub use url::Url;
 
 use crate::exit::Failure;
@@ -61,7 +61,14 @@ pub struct Client {
     options: Arc<Options>,
     /// Read when the first address needs it: a client that stays on this machine needs no authorities.
     tls: Arc<OnceLock<TlsConnector>>,
+    /// What a test's names lead to.
+    #[cfg(test)]
+    names: Option<Names>,
 }
+
+/// Resolves names in a test.
+#[cfg(test)]
+pub type Names = Arc<dyn Fn(&str, u16) -> Vec<std::net::SocketAddr> + Send + Sync>;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +125,17 @@ impl Client {
         Self {
             options: Arc::new(options),
             tls: Arc::default(),
+            #[cfg(test)]
+            names: None,
+        }
+    }
+
+    /// The same client with names of a test's own.
+    #[cfg(test)]
+    pub fn resolving(self, names: Names) -> Self {
+        Self {
+            names: Some(names),
+            ..self
         }
     }
 
@@ -210,15 +228,13 @@ impl Client {
 
     async fn connect(&self, url: &Url) -> Result<TcpStream, Error> {
         let host = || url.host.clone();
-        let public = self.options.reach == Reach::Public;
-        if public && !url.tls {
+        let reach = self.options.reach;
+        if reach.is_closed() && !url.tls {
             return Err(Error::Plain { host: host() });
         }
-        let resolved = tokio::net::lookup_host((url.host.as_str(), url.port)).await;
-        let addresses: Vec<_> = resolved
-            .map_err(|source| Error::Resolve { host: host(), source })?
-            .collect();
-        if public && let Some(ip) = reach::private_among(&addresses) {
+        let addresses = self.resolve(url).await;
+        let addresses = addresses.map_err(|source| Error::Resolve { host: host(), source })?;
+        if let Some(ip) = reach.refused(&addresses) {
             return Err(Error::Private { host: host(), ip });
         }
         // The judged addresses, not the name: it could lead elsewhere the second time.
@@ -226,6 +242,14 @@ impl Client {
         // A request is small and waits for its answer.
         stream.set_nodelay(true).map_err(Error::Connect)?;
         Ok(stream)
+    }
+
+    async fn resolve(&self, url: &Url) -> std::io::Result<Vec<std::net::SocketAddr>> {
+        #[cfg(test)]
+        if let Some(names) = &self.names {
+            return Ok(names(&url.host, url.port));
+        }
+        Ok(tokio::net::lookup_host((url.host.as_str(), url.port)).await?.collect())
     }
 
     async fn over<S>(&self, stream: S, request: Request<Bytes>) -> Result<Response<Bytes>, Error>

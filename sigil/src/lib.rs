@@ -1,6 +1,7 @@
 //! The `sigil` executable as a library: configuration, wiring and the command line, so that benchmarks and tests run the
 //! very same wiring. Parses the command line, runs one command, and turns its end into an exit code.
 
+mod anchors;
 mod bus;
 mod cli;
 mod command;

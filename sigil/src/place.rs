@@ -1,8 +1,9 @@
 //! Where a log's files are: `--data-dir D` makes `D`, `D.key`, `D.trust` and `D.root`, each path settable.
 
+use crate::anchors;
 use crate::cli::LogArgs;
-use crate::config::{self, Log, Settings};
-use crate::exit::Failure;
+use crate::config::{self, Anchors, Log, Settings};
+use crate::exit::{Exit, Failure};
 use crate::secret;
 use ledger::{CheckpointConfig, Config, KeySource};
 use std::ffi::OsString;
@@ -19,14 +20,17 @@ pub struct Place {
     pub key: KeySource,
     /// How long a record waits for a checkpoint at most; `None` where none are signed.
     pub checkpoints: Option<Duration>,
+    /// Where its checkpoints are anchored.
+    pub anchors: Anchors,
 }
 
 impl Place {
     /// The place that the command line names, and, where it says nothing, the section `log` of a configuration file.
     pub(crate) fn of(args: &LogArgs) -> Result<Self, Failure> {
-        let mut log = config::log_of_files()?;
+        let (mut log, mut anchors) = config::of_files()?;
         if let Some(data_dir) = &args.data_dir {
-            // The keys of the file's log are not this one's.
+            // The keys and anchors of the file's log are not this one's.
+            anchors = Anchors::default();
             log = Log {
                 data_dir: data_dir.clone(),
                 checkpoint_interval_ms: log.checkpoint_interval_ms,
@@ -37,15 +41,15 @@ impl Place {
             log.key_file.clone_from(&args.key_file);
             log.passphrase_file.clone_from(&args.passphrase_file);
         }
-        Self::at(log)
+        Self::at(log, anchors)
     }
 
     /// The place that the configuration names.
     pub(crate) fn configured(settings: &Settings) -> Result<Self, Failure> {
-        Self::at(settings.log.clone())
+        Self::at(settings.log.clone(), settings.anchors.clone())
     }
 
-    fn at(log: Log) -> Result<Self, Failure> {
+    fn at(log: Log, anchors: Anchors) -> Result<Self, Failure> {
         let key = match (&log.passphrase_file, log.key_file, std::env::var("SIGIL_KEY")) {
             (Some(path), _, _) => KeySource::Passphrase(secret::first_line(path)?.into()),
             (None, Some(path), _) => KeySource::File(path),
@@ -57,6 +61,7 @@ impl Place {
             data_dir: log.data_dir,
             key,
             checkpoints: (interval > 0).then(|| Duration::from_millis(interval)),
+            anchors,
         })
     }
 
@@ -67,6 +72,7 @@ impl Place {
             key: KeySource::File(beside(&data_dir, "key")),
             data_dir,
             checkpoints: Some(CheckpointConfig::new().interval),
+            anchors: Anchors::default(),
         }
     }
 
@@ -75,22 +81,34 @@ impl Place {
         Config::new(&self.data_dir, self.key.clone())
     }
 
-    /// How the log is opened to be written: what is new gets a signed checkpoint, at the latest when the log is closed.
-    pub fn signing(&self) -> Config {
+    /// How the log is opened to be written: what is new gets a signed checkpoint, at the latest when the log is closed. It
+    /// has to continue what is kept in the directory of its anchors.
+    ///
+    /// # Errors
+    /// That directory cannot be read: without it nobody would see that the log was put back to an older copy.
+    pub fn signing(&self) -> Result<Config, Failure> {
         self.signing_under(None)
     }
 
     /// The same, with the witnesses of this policy.
-    pub fn signing_under(&self, policy: Option<Policy>) -> Config {
-        let checkpoints = self.checkpoints.map(|interval| CheckpointConfig {
-            interval,
-            policy,
-            ..CheckpointConfig::new()
-        });
-        Config {
-            checkpoints,
-            ..self.config()
+    ///
+    /// # Errors
+    /// As [`Place::signing`].
+    pub fn signing_under(&self, policy: Option<Policy>) -> Result<Config, Failure> {
+        let mut config = self.config();
+        if self.checkpoints.is_none() && self.anchors.are_any() {
+            let message = "anchors: checkpoints are what is anchored: log.checkpoint_interval_ms must not be 0";
+            return Err(Failure::new(Exit::Usage, message));
         }
+        if let Some(interval) = self.checkpoints {
+            config.checkpoints = Some(CheckpointConfig {
+                interval,
+                policy,
+                known: anchors::known(&self.anchors)?,
+                ..CheckpointConfig::new()
+            });
+        }
+        Ok(config)
     }
 
     /// The trust file that `init` writes.

@@ -230,6 +230,7 @@ fn build(signer: &SigningKey) -> Store {
                 root: edge.root(),
             }),
             checkpoints: Vec::new(),
+            anchors: Vec::new(),
         },
         trust: Trust {
             origin,

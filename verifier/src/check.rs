@@ -38,6 +38,8 @@ pub enum Check {
     Maps,
     /// Every checkpoint is signed by the log's checkpoint key over the log's own tree, and ends in a `ledger.map_root`.
     Checkpoints,
+    /// The log continues every checkpoint that was kept out of its operator's reach.
+    Anchors,
     /// Every record stands where the proof says, in the tree that the checkpoint names.
     Inclusion,
     /// The later checkpoint's tree continues the earlier one's.
@@ -56,7 +58,7 @@ pub enum Check {
 
 impl Check {
     /// What is asked of a whole log, in the order of a report.
-    pub const LOG: [Self; 17] = [
+    pub const LOG: [Self; 18] = [
         Self::Readable,
         Self::Canonical,
         Self::Schema,
@@ -72,6 +74,7 @@ impl Check {
         Self::Head,
         Self::Maps,
         Self::Checkpoints,
+        Self::Anchors,
         Self::Witnesses,
         Self::Trust,
     ];
@@ -124,6 +127,7 @@ impl Check {
             Self::Head => "head",
             Self::Maps => "maps",
             Self::Checkpoints => "checkpoints",
+            Self::Anchors => "anchors",
             Self::Inclusion => "inclusion",
             Self::Consistency => "consistency",
             Self::Completeness => "completeness",
@@ -153,6 +157,7 @@ impl Check {
             Self::Head => "the log ends where the store says",
             Self::Maps => "every map root is that of the timelines, every way through a map leads there",
             Self::Checkpoints => "every checkpoint is the log's own, over the log's own tree",
+            Self::Anchors => "the log continues every anchored checkpoint",
             Self::Inclusion => "every record is in the tree of the checkpoint, at its place",
             Self::Consistency => "the later checkpoint continues the earlier one",
             Self::Completeness => "nothing is left out",

@@ -3,6 +3,7 @@
 //! A record that fails is still read as far as possible, from the canonical form of what it says: the walk over the log
 //! continues with the hash that it claims, and one broken record stays one finding.
 
+use crate::anchors::Told;
 use crate::check::Check;
 use crate::envelope::{Envelope, from_fault};
 use crate::finding::Finding;
@@ -47,6 +48,8 @@ pub(crate) struct Said {
     pub(crate) body: Body,
     /// What a `ledger.map_root` says; `None` for every other kind, or another form.
     pub(crate) map_root: Option<MapRoot>,
+    /// What a `checkpoint.anchored` says; `None` for every other kind, or another form.
+    pub(crate) anchored: Option<Box<Told>>,
     /// Whether only the ledger writes this kind.
     pub(crate) ledger_authored: bool,
 }
@@ -91,6 +94,8 @@ impl Examiner {
         let (body, ledger_authored) = self.read_payload(&envelope, &mut others);
         let is_map_root = envelope.kind.as_str() == "ledger.map_root";
         let map_root = Some(&envelope.payload).filter(|_| is_map_root).and_then(MapRoot::read);
+        let anchored = Some(&envelope.payload).filter(|_| envelope.kind.as_str() == "checkpoint.anchored");
+        let anchored = anchored.and_then(Told::read).map(Box::new);
         // Nothing looks at the largest parts any more: freed here, by the thread that made them.
         drop((envelope.payload.take(), envelope.author.take()));
         match changed {
@@ -105,6 +110,7 @@ impl Examiner {
             computed,
             body,
             map_root,
+            anchored,
             ledger_authored,
         }))
     }

@@ -14,6 +14,7 @@
 //!
 //! No clock, no I/O and no randomness. Evidence packs are not read here yet.
 
+pub mod anchors;
 mod chain;
 pub mod check;
 mod checkpoints;
@@ -37,6 +38,7 @@ mod timeline;
 pub mod trust;
 mod walk;
 
+pub use anchors::{Clock, Dated, Existed};
 pub use check::{Check, Outcome, Verdict};
 pub use finding::Finding;
 pub use follow::Follower;
@@ -48,6 +50,6 @@ pub use proof::{
 };
 pub use report::Report;
 pub use single::{RecordReport, verify_record};
-pub use source::{Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
+pub use source::{Anchor, Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
 pub use tlog::{KeyType, VerifierKey};
 pub use trust::{Trust, TrustError};

@@ -4,6 +4,7 @@
 //! of at most 8,192 records or 16 MiB, plus one frontier per distinct timeline. The result does not depend on how the
 //! source cuts its items.
 
+use crate::anchors::Anchors;
 use crate::check::Check;
 use crate::checkpoints::{self, Checkpoints};
 use crate::examine::{Examined, Examiner};
@@ -68,6 +69,7 @@ pub fn verify_log(
         walk.findings.not_checked(Check::Witnesses, reason);
         None
     });
+    walk.anchors = Anchors::new(&claims.anchors, policy.clone(), &mut walk.findings);
     walk.checkpoints = Checkpoints::new(&claims.checkpoints, policy, &mut walk.findings);
     let mut items = items.into_iter();
     let mut rest = None;
@@ -157,6 +159,7 @@ fn finish(mut walk: Walk<'_>, claims: &Claims, trust: Option<&Trust>) -> Report 
     check_head(&mut walk, claims);
     check_tree(&mut walk, claims);
     check_maps(&mut walk);
+    let dated = walk.finish_anchors();
     match walk.derived.take() {
         Some(derived) => {
             // Behind an open end nobody knows how much is lost.
@@ -183,6 +186,7 @@ fn finish(mut walk: Walk<'_>, claims: &Claims, trust: Option<&Trust>) -> Report 
         counts,
         head,
         root: walk.tree.map(|tree| tree.root()),
+        dated,
         seen: walk.seen,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Report::to_json`] and [`Report::lines`] say the same; neither decides anything.
 
+use crate::anchors::Dated;
 use crate::check::{Check, Outcome, Verdict};
 use crate::finding::Finding;
 use crate::source::Head;
@@ -24,6 +25,8 @@ pub struct Report {
     pub head: Head,
     /// RFC 6962 root over the records as they were walked; `None` when one of them is broken or missing.
     pub root: Option<Node>,
+    /// How old anchors show the log to be.
+    pub dated: Dated,
     /// What the log itself says about its identity: to be compared with a trust file, never to be believed alone.
     pub seen: Fingerprints,
 }
@@ -66,7 +69,7 @@ impl Report {
         Outcome::of(self.verdicts.iter().map(|(_, verdict)| verdict))
     }
 
-    /// `{outcome, size, head, root, records, unreadable, tenants, timelines, checks, findings, more_findings, seen}`.
+    /// `{outcome, size, head, root, records, unreadable, tenants, timelines, checks, findings, more_findings, anchors, seen}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let findings: Vec<Value> = self.findings.iter().map(Finding::to_json).collect();
@@ -82,6 +85,7 @@ impl Report {
             "checks": checks_to_json(&self.verdicts),
             "findings": findings,
             "more_findings": self.more_findings,
+            "anchors": self.dated.to_json(),
             "seen": self.seen.to_json(),
         })
     }
@@ -102,6 +106,7 @@ impl Report {
             counts.timelines,
             self.root.map_or_else(|| "unknown".to_owned(), |root| root.to_string())
         ));
+        lines.extend(self.dated.lines());
         lines.extend(self.seen.lines());
         lines.push(match self.outcome() {
             Outcome::Verified => "verified".to_owned(),

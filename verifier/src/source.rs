@@ -55,6 +55,19 @@ pub struct Claims {
     pub tree: Option<TreeHead>,
     /// Every checkpoint that is kept or known from elsewhere, as signed notes in any order.
     pub checkpoints: Vec<String>,
+    /// Checkpoints that were kept out of the operator's reach.
+    pub anchors: Vec<Anchor>,
+}
+
+/// One anchored checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// How findings name it: the file.
+    pub name: String,
+    /// The signed note.
+    pub note: String,
+    /// When it was written, in microseconds since the Unix epoch, by the clock of what keeps it.
+    pub written: Option<i64>,
 }
 
 /// The end of a log.

@@ -7,6 +7,7 @@
 
 mod beside;
 
+use crate::anchors::Anchors;
 use crate::chain::Link;
 use crate::check::Check;
 use crate::checkpoints::Checkpoints;
@@ -48,6 +49,7 @@ pub(crate) struct Walk<'a> {
     filled: Vec<FullTile>,
     pub(crate) maps: Maps,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) anchors: Anchors,
     /// Records without the map roots at the end.
     pub(crate) worth: u64,
 }
@@ -71,6 +73,7 @@ impl<'a> Walk<'a> {
             filled: Vec::new(),
             maps: Maps::default(),
             checkpoints: Checkpoints::default(),
+            anchors: Anchors::default(),
             worth: 0,
         }
     }
@@ -180,6 +183,7 @@ impl<'a> Walk<'a> {
             self.compare_tiles(offset);
         }
         self.compare_checkpoints(said.map_root);
+        self.compare_told(&said);
     }
 
     /// A record whose bytes were changed. It is lost for chains and trees; only the keys that it names are believed, if
@@ -245,8 +249,8 @@ impl<'a> Walk<'a> {
             Body::Recovered(recovered) if !tenant.is_ledger() || recovered.to != offset => {
                 "a recovery stands on the ledger's own chain, right behind what was recovered"
             }
-            _ if !tenant.is_ledger() && envelope.kind.as_str() == "projection.verified" => {
-                "only the ledger's own tenant says what was verified"
+            _ if !tenant.is_ledger() && is_a_report(envelope.kind.as_str()) => {
+                "only the ledger's own tenant says what the ledger and its roles did"
             }
             _ if tenant.is_ledger() && !said.ledger_authored => "the ledger's own tenant holds the ledger's own kinds",
             _ => return,
@@ -310,4 +314,12 @@ impl<'a> Walk<'a> {
             last_hash: self.last_hash,
         }
     }
+}
+
+/// Whether a record of this kind says what the ledger or one of its roles did.
+fn is_a_report(kind: &str) -> bool {
+    matches!(
+        kind,
+        "projection.verified" | "checkpoint.anchored" | "checkpoint.anchor_failed"
+    )
 }

@@ -37,6 +37,9 @@ pub struct Verify {
     /// A checkpoint of a directory's log that is known from elsewhere; may be repeated.
     #[arg(long = "checkpoint", value_name = "FILE")]
     pub checkpoints: Vec<PathBuf>,
+    /// Checkpoints of a directory's log that were anchored: a file, or a directory of anchors. May be repeated.
+    #[arg(long = "anchor", value_name = "FILE|DIR")]
+    pub anchors: Vec<PathBuf>,
     /// A tlog-policy in place of the trust file's: which witnesses must have cosigned.
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `sigil dev`: serves an existing log embedded, with a printed token.
 
+use crate::anchors::Anchoring;
 use crate::cli::Dev;
 use crate::command::serve::{LocalWitnesses, loopback_only, until_stopped};
 use crate::embedded::Embedded;
@@ -31,11 +32,13 @@ pub async fn run(args: Dev, output: &Output) -> Result<Exit, Failure> {
     }
     let place = Place::of(&args.log)?;
     let with_witnesses = place.checkpoints.is_some() && !args.no_witnesses;
-    let (embedded, local) = if with_witnesses {
+    let anchoring = Anchoring::configured(&place.anchors)?;
+    let (embedded, mut local) = if with_witnesses {
         local::open(&place).await?
     } else {
         (Embedded::open_to_write(&place).await?, LocalWitnesses::default())
     };
+    local.anchoring = anchoring.map(|anchoring| anchoring.start(&embedded.handle, local.board.as_ref()));
     let listen = TcpListener::bind(args.listen).await;
     let listener =
         listen.map_err(|error| Failure::new(Exit::Unavailable, format!("listen on {}: {error}", args.listen)))?;

@@ -50,7 +50,7 @@ enum Key {
 }
 
 async fn enroll(place: &Place, name: &str, role: GatewayRole, key: Key, output: &Output) -> Result<Exit, Failure> {
-    let handle = open(place.signing()).await?;
+    let handle = open(place.signing()?).await?;
     let (public, file) = match key {
         Key::Public(public) => (public, None),
         Key::New(file) => {
@@ -84,7 +84,7 @@ async fn enroll(place: &Place, name: &str, role: GatewayRole, key: Key, output: 
 }
 
 async fn revoke(place: &Place, name: &str, output: &Output) -> Result<Exit, Failure> {
-    let handle = open(place.signing()).await?;
+    let handle = open(place.signing()?).await?;
     let revoked: Result<Receipt, Error> = handle.revoke_gateway(name).await;
     close(handle).await?;
     let offset = revoked?.committed.offset;

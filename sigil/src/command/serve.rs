@@ -1,5 +1,6 @@
 //! Serving an embedded log: gateway, live projector, and an orderly end.
 
+use crate::anchors::Running as Anchored;
 use crate::control::Control;
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
@@ -44,6 +45,8 @@ pub struct Service {
     pub ledger: Arc<dyn LedgerClient>,
     /// The witnesses that are asked about the log.
     pub witnessing: Option<Witnessing>,
+    /// The anchors that its checkpoints are given to.
+    pub anchoring: Option<Anchored>,
     /// Where the parts say how they are.
     pub board: Option<Arc<Board>>,
     /// Time between two comparisons of the read model with the log; `None` for none.
@@ -52,13 +55,15 @@ pub struct Service {
     pub scratch: PathBuf,
 }
 
-/// The witnesses that an embedded log of `dev` or `demo` has beside it; none of them by default.
+/// What an embedded log of `dev` or `demo` has beside it: witnesses and anchors; none of them by default.
 #[derive(Default)]
 pub struct LocalWitnesses {
     /// Asks them.
     pub witnessing: Option<Witnessing>,
     /// They themselves.
     pub running: Option<Running>,
+    /// Its anchors.
+    pub anchoring: Option<Anchored>,
     /// Where it is shown how they are.
     pub board: Option<Arc<Board>>,
 }
@@ -68,6 +73,9 @@ impl LocalWitnesses {
     pub async fn close(self, embedded: Embedded) -> Result<(), Failure> {
         if let Some(witnessing) = self.witnessing {
             witnessing.finish(&embedded.handle).await;
+        }
+        if let Some(anchoring) = self.anchoring {
+            anchoring.finish().await;
         }
         embedded.close().await?;
         match self.running {
@@ -94,6 +102,7 @@ pub async fn until_stopped(
         config: Config::default(),
         ledger: embedded.client(),
         witnessing: local.witnessing,
+        anchoring: local.anchoring,
         board: local.board,
         verify_interval: None,
         scratch: embedded.scratch.clone(),
@@ -119,6 +128,7 @@ pub async fn serve_until(
         config,
         ledger,
         witnessing,
+        anchoring,
         board,
         verify_interval,
         scratch,
@@ -166,6 +176,9 @@ pub async fn serve_until(
     drop(control);
     if let Some(witnessing) = witnessing {
         witnessing.finish(&embedded.handle).await;
+    }
+    if let Some(anchoring) = anchoring {
+        anchoring.finish().await;
     }
     embedded.close().await?;
     if !drained {

@@ -4,6 +4,7 @@
 //! replay, so that a changed row is found as well. What a file is, its content says. Exit 3: something is wrong; 5: it
 //! could not be checked.
 
+mod anchors;
 pub mod file;
 mod keys;
 mod monitor;
@@ -22,10 +23,17 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use tlog::Policy;
-use verifier::{Check, Options, Outcome, Report, Trust, Verdict};
+use verifier::{Anchor, Check, Claims, Options, Outcome, Report, Trust, Verdict};
+
+/// What `--anchor` belongs to.
+const ANCHORED: &str = "--anchor is checked with a whole log: name its directory, without --record";
 
 /// Verifies what the arguments name.
 pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
+    let is_alone = |what: &Path| what.is_file() || what.to_str().is_some_and(is_url);
+    if !args.anchors.is_empty() && (args.record.is_some() || args.what.as_deref().is_some_and(is_alone)) {
+        return Err(Failure::new(Exit::Usage, ANCHORED));
+    }
     if let Some(url) = args.what.as_deref().and_then(Path::to_str).filter(|what| is_url(what)) {
         return monitor::run(url, &args, output).await;
     }
@@ -48,8 +56,11 @@ pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
             .iter()
             .map(|path| read_text(path))
             .collect::<Result<_, _>>()?,
+        anchors: Vec::new(),
     };
     let inspection = open(&place).await?;
+    let anchors = anchors::read(&args.anchors, inspection.origin().as_str())?;
+    let depth = Depth { anchors, ..depth };
     match &args.record {
         Some(id) => record(&inspection, id, &args, trust.as_ref(), output),
         None => check(&place, inspection, trust, depth, output).await,
@@ -70,6 +81,8 @@ struct Depth {
     policy: Option<Policy>,
     /// Checkpoints that are known from elsewhere.
     checkpoints: Vec<String>,
+    /// Checkpoints that were anchored.
+    anchors: Vec<Anchor>,
 }
 
 async fn open(place: &Place) -> Result<Arc<Inspection>, Failure> {
@@ -172,7 +185,10 @@ fn whole_log(
     let mut unreadable = Vec::new();
     let mut checkpoints = store::checkpoints(inspection, &mut unreadable);
     checkpoints.extend_from_slice(&depth.checkpoints);
-    let claims = store::claims(inspection, checkpoints);
+    let claims = Claims {
+        anchors: depth.anchors.clone(),
+        ..store::claims(inspection, checkpoints)
+    };
     let total = claims.head.map(|head| head.size);
     let bar = progress::bar("verifying", "records", total.unwrap_or(0));
     let show = |done: u64, _total: Option<u64>| bar.set_position(done);

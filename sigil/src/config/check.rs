@@ -38,6 +38,9 @@ pub fn run(role: Role, settings: &Settings, problems: &mut Vec<Problem>) {
         );
     }
     checks.witnesses(role, settings);
+    if matches!(role, Role::Ledger | Role::Embedded) {
+        checks.anchors(settings);
+    }
     if role == Role::Ledger {
         checks.at_least("stream.in_flight", settings.stream.in_flight as u64, 1);
         checks.at_least(
@@ -132,6 +135,41 @@ impl Checks<'_> {
                 "needs witnesses.policy_file: nobody cosigns without it",
             );
         }
+    }
+
+    fn anchors(&mut self, settings: &Settings) {
+        let (anchors, log) = (&settings.anchors, &settings.log);
+        if let Some(dir) = &anchors.dir {
+            if dir.starts_with(&log.data_dir) {
+                let message = "within the log's own directory it is rolled back together with it: name another place";
+                self.wrong("anchors.dir", message);
+            }
+            if log.checkpoint_interval_ms == 0 {
+                let message = "checkpoints are what is anchored: log.checkpoint_interval_ms must not be 0";
+                self.wrong("anchors.dir", message);
+            }
+        }
+        if let Some(url) = &anchors.https_url {
+            if let Err(reason) = crate::anchors::accept_url(url) {
+                self.wrong("anchors.https_url", reason);
+            }
+            if log.checkpoint_interval_ms == 0 {
+                let message = "checkpoints are what is anchored: log.checkpoint_interval_ms must not be 0";
+                self.wrong("anchors.https_url", message);
+            }
+        }
+        if anchors.https_url.is_none() {
+            for (key, given) in [
+                ("anchors.https_token_file", anchors.https_token_file.is_some()),
+                ("anchors.https_ca_file", anchors.https_ca_file.is_some()),
+            ] {
+                if given {
+                    self.wrong(key, "needs anchors.https_url: nobody is asked without it");
+                }
+            }
+        }
+        self.at_least("anchors.https_timeout_ms", anchors.https_timeout_ms, 1);
+        self.at_least("anchors.interval_s", anchors.interval_s, 1);
     }
 
     fn postgres(&mut self, settings: &Settings) {

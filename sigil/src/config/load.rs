@@ -3,7 +3,7 @@
 mod values;
 
 use super::variables::{self, Meaning};
-use super::{Log, Role, Settings, check, schema};
+use super::{Anchors, Log, Role, Settings, check, schema};
 use crate::exit::{Exit, Failure};
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
@@ -98,12 +98,12 @@ pub fn peek(given: &Given) -> Result<Loaded, Vec<Problem>> {
     finish(loaded, problems)
 }
 
-/// The section `log` of the configuration files of this process, for commands on a data directory, which name it and its
-/// keys themselves. How often checkpoints are signed may also be a variable.
+/// The sections `log` and `anchors` of the configuration files of this process, for commands on a data directory, which
+/// name it and its keys themselves. How often checkpoints are signed may also be a variable.
 ///
 /// # Errors
 /// What cannot be read.
-pub fn log_of_files() -> Result<Log, Vec<Problem>> {
+pub fn of_files() -> Result<(Log, Anchors), Vec<Problem>> {
     let here = Given::here(None, Vec::new());
     let variables = here.variables.iter();
     let interval = variables.filter(|(name, _)| name == "SIGIL_LOG__CHECKPOINT_INTERVAL_MS");
@@ -111,7 +111,8 @@ pub fn log_of_files() -> Result<Log, Vec<Problem>> {
         variables: interval.cloned().collect(),
         ..here
     };
-    Ok(peek(&given)?.settings.log)
+    let settings = peek(&given)?.settings;
+    Ok((settings.log, settings.anchors))
 }
 
 fn finish(loaded: Loaded, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {

@@ -1,8 +1,10 @@
 //! The sections of the configuration. What has a safe default has one; what has none is an `Option`, and the role that
 //! needs it says so.
 
+mod anchors;
 mod limits;
 
+pub use anchors::Anchors;
 pub use limits::{ClientLimits, CommandLimits, LedgerLimits, Limits};
 
 use schemars::JsonSchema;
@@ -18,6 +20,8 @@ pub struct Settings {
     pub log: Log,
     /// Who cosigns the log's checkpoints: roles `ledger` and `embedded`; `required` also `gateway`.
     pub witnesses: Witnesses,
+    /// Where checkpoints are kept out of the reach of whoever has the log: roles `ledger` and `embedded`.
+    pub anchors: Anchors,
     /// What is known of a log that lives in another process: roles `projector` and `gateway`.
     pub peer: Peer,
     /// The broker: roles `ledger`, `projector` and `gateway`.

@@ -5,18 +5,39 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How far a client goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Reach {
     /// Wherever the URL leads: it is the operator's own choice.
     #[default]
     Anywhere,
     /// Over TLS to addresses of the public internet only. One name with any other address is refused as a whole.
     Public,
+    /// As [`Reach::Public`], with addresses of a test's own in place of the internet's.
+    #[cfg(test)]
+    Judged(fn(IpAddr) -> bool),
 }
 
-/// The first of `addresses` that is not of the public internet.
-pub fn private_among(addresses: &[SocketAddr]) -> Option<IpAddr> {
-    addresses.iter().map(SocketAddr::ip).find(|ip| !is_public(*ip))
+impl Reach {
+    /// What judges an address; `None` where every one will do.
+    fn judge(self) -> Option<fn(IpAddr) -> bool> {
+        match self {
+            Self::Anywhere => None,
+            Self::Public => Some(is_public),
+            #[cfg(test)]
+            Self::Judged(judge) => Some(judge),
+        }
+    }
+
+    /// Whether it speaks TLS only.
+    pub fn is_closed(self) -> bool {
+        self.judge().is_some()
+    }
+
+    /// The first of `addresses` that it does not go to.
+    pub fn refused(self, addresses: &[SocketAddr]) -> Option<IpAddr> {
+        let judge = self.judge()?;
+        addresses.iter().map(SocketAddr::ip).find(|ip| !judge(*ip))
+    }
 }
 
 /// Whether hosts of the internet have this address, by the registries of special-purpose addresses of IANA.
@@ -110,7 +131,8 @@ mod tests {
     #[test]
     fn one_private_address_among_public_ones_is_found() {
         let addresses = ["8.8.8.8:443", "10.0.0.1:443"].map(|text| text.parse().unwrap());
-        assert_eq!(private_among(&addresses), Some("10.0.0.1".parse().unwrap()));
-        assert_eq!(private_among(&addresses[..1]), None);
+        assert_eq!(Reach::Public.refused(&addresses), Some("10.0.0.1".parse().unwrap()));
+        assert_eq!(Reach::Public.refused(&addresses[..1]), None);
+        assert_eq!(Reach::Anywhere.refused(&addresses), None);
     }
 }

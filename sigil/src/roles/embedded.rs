@@ -2,6 +2,7 @@
 
 use super::ledger::configured;
 use super::{Entrance, OpsListener, Start, ops_address, scratch_dir, verify_interval};
+use crate::anchors::Anchoring;
 use crate::command::serve::{Service, serve_until};
 use crate::config::Role;
 use crate::embedded::Embedded;
@@ -21,10 +22,12 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     } = start;
     let place = Place::configured(settings)?;
     let asking = Asking::configured(settings)?;
+    let anchoring = Anchoring::configured(&settings.anchors)?;
     let embedded = Embedded::open_with(&place, configured(settings, asking.as_ref(), false)?).await?;
     let witnessing = asking
         .map(|asking| asking.start(&embedded.handle, Some(&board)))
         .transpose()?;
+    let anchoring = anchoring.map(|anchoring| anchoring.start(&embedded.handle, Some(&board)));
     let entrance = Entrance::open(&settings.http).await?;
     let ops = match ops_address(Role::Embedded, settings) {
         Some(address) => Some(OpsListener::open(address, &board, settings).await?),
@@ -49,6 +52,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         config: settings.limits.http.clone(),
         board: Some(board),
         witnessing,
+        anchoring,
         ledger: Required::around(embedded.client(), &settings.witnesses),
         verify_interval: verify_interval(settings),
         scratch: scratch_dir(settings).unwrap_or_else(|| place.scratch("replay")),

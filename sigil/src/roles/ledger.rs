@@ -4,6 +4,7 @@
 //! was not published yet is published later.
 
 use super::{OpsListener, Start, exit, ops_address};
+use crate::anchors::Anchoring;
 use crate::bus::{self, Bus, chain};
 use crate::config::{Role, Settings, StreamRebuild};
 use crate::control::Control;
@@ -45,6 +46,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
         output,
     } = start;
     let asking = Asking::configured(settings)?;
+    let anchoring = Anchoring::configured(&settings.anchors)?;
     let config = configured(settings, asking.as_ref(), true)?;
     let handle = tokio::task::spawn_blocking(move || Handle::open(config))
         .await
@@ -64,6 +66,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     );
     let _control = Control::of(&handle);
     let witnessing = asking.map(|asking| asking.start(&handle, Some(&board))).transpose()?;
+    let anchoring = anchoring.map(|anchoring| anchoring.start(&handle, Some(&board)));
     let (stop, stopped) = watch::channel(false);
     let mut serving = tokio::spawn(serve(handle.clone(), settings.clone(), Arc::clone(&board), stopped));
     let ended = tokio::select! {
@@ -84,6 +87,9 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     if let Some(witnessing) = witnessing {
         witnessing.finish(&handle).await;
     }
+    if let Some(anchoring) = anchoring {
+        anchoring.finish().await;
+    }
     tokio::task::spawn_blocking(move || handle.close())
         .await
         .map_err(anyhow::Error::from)?;
@@ -94,7 +100,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
 pub fn configured(settings: &Settings, asking: Option<&Asking>, after_stream: bool) -> Result<Config, Failure> {
     let limits = &settings.limits.ledger;
     let policy = asking.map(|asking| asking.policy.clone());
-    let mut config = Place::configured(settings)?.signing_under(policy);
+    let mut config = Place::configured(settings)?.signing_under(policy)?;
     if let Some(checkpoints) = &mut config.checkpoints {
         checkpoints.after_stream = after_stream;
     }

@@ -33,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub async fn open(place: &Place) -> Result<(Embedded, LocalWitnesses), Failure> {
     let local = Local::prepare(place).await?;
     let (asking, policy) = (local.asking.clone(), local.policy.clone());
-    let config = place.signing_under(Some(asking.policy.clone()));
+    let config = place.signing_under(Some(asking.policy.clone()))?;
     let embedded = Embedded::open_with(place, config).await?;
     let running = local.serve(&embedded.handle.checkpoint_keys()?)?;
     let board = Board::new("embedded");
@@ -42,6 +42,7 @@ pub async fn open(place: &Place) -> Result<(Embedded, LocalWitnesses), Failure> 
     let local = LocalWitnesses {
         witnessing: Some(witnessing),
         running: Some(running),
+        anchoring: None,
         board: Some(board),
     };
     Ok((embedded, local))

@@ -1,8 +1,10 @@
 //! What is kept or said beside the records, held against the walk: map roots, checkpoints, tiles.
 
 use super::Walk;
+use crate::anchors::Dated;
 use crate::check::Check;
 use crate::checkpoints::Moment;
+use crate::envelope::Envelope;
 use crate::examine::Said;
 use crate::finding::Finding;
 use crate::maps::MapRoot;
@@ -32,7 +34,9 @@ impl Walk<'_> {
     }
 
     pub(super) fn compare_checkpoints(&mut self, map_root: Option<MapRoot>) {
-        if !self.checkpoints.is_due(self.next) {
+        let is_kept = self.checkpoints.is_due(self.next);
+        let is_anchored = self.anchors.is_due(self.next, map_root.is_some());
+        if !is_kept && !is_anchored {
             return;
         }
         let moment = Moment {
@@ -42,7 +46,34 @@ impl Walk<'_> {
             keys: &self.keys,
             origin: self.seen.origin.as_ref().map_or("", Origin::as_str),
         };
-        self.checkpoints.compare(&moment, &mut self.findings);
+        if is_kept {
+            self.checkpoints.compare(&moment, &mut self.findings);
+        }
+        if is_anchored {
+            self.anchors.compare(&moment, &mut self.findings);
+        }
+    }
+
+    pub(super) fn compare_told(&mut self, said: &Said) {
+        // Behind a lost record no tree head is known to hold it against.
+        let is_whole = self.tree.is_some() && said.envelope.tenant.is_ledger();
+        let own = said.anchored.as_ref().filter(|_| is_whole);
+        if let Some(told) = own {
+            let Envelope { offset, ts, .. } = said.envelope;
+            self.anchors.told(told, offset, ts, &mut self.findings);
+        }
+    }
+
+    /// Judges the anchors at the end of the log.
+    pub(crate) fn finish_anchors(&mut self) -> Dated {
+        let now = Moment {
+            size: self.next,
+            root: self.tree.as_ref().map(Edge::root),
+            map_root: None,
+            keys: &self.keys,
+            origin: self.seen.origin.as_ref().map_or("", Origin::as_str),
+        };
+        self.anchors.finish(&now, self.open_gap, &mut self.findings)
     }
 
     pub(super) fn compare_tiles(&mut self, offset: u64) {

@@ -74,6 +74,8 @@ pub fn new_record(tenant: &str, kind: &str, payload: Value, links: &[(&str, &str
         "key.rotated",
         "tenant.created",
         "projection.verified",
+        "checkpoint.anchored",
+        "checkpoint.anchor_failed",
     ];
     let system = system.contains(&kind);
     let links = links
@@ -216,6 +218,7 @@ impl Writer {
                 root: self.edge.root(),
             }),
             checkpoints: std::mem::take(&mut self.store.claims.checkpoints),
+            anchors: std::mem::take(&mut self.store.claims.anchors),
         };
     }
 

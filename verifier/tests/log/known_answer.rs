@@ -89,6 +89,7 @@ fn a_log_written_by_hand_verifies() {
             root: Node::from(bytes(ROOT)),
         }),
         checkpoints: Vec::new(),
+        anchors: Vec::new(),
     };
     for thorough in [false, true] {
         let options = Options {

@@ -183,6 +183,7 @@ pub fn claims(inspection: &Inspection, checkpoints: Vec<String>) -> Claims {
             root: Node::from(tip.2),
         }),
         checkpoints,
+        anchors: Vec::new(),
     }
 }
 
