@@ -18,7 +18,7 @@ fn an_untouched_log_verifies_for_every_split() {
     let store = log(20);
     let whole = verify(&store, store.records.len());
     assert_eq!(whole.outcome(), Outcome::Verified, "{:#?}", whole.findings);
-    let beside = [Check::Maps, Check::Checkpoints, Check::Witnesses];
+    let beside = [Check::Maps, Check::Checkpoints, Check::Anchors, Check::Witnesses];
     for (check, verdict) in &whole.verdicts {
         match beside.contains(check) {
             true => assert!(matches!(verdict, Verdict::NotAsked(_)), "{check}: {verdict:?}"),
