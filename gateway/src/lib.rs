@@ -4,6 +4,7 @@
 //! then one handler in [`routes`], one file per endpoint. The room asks a [`LedgerClient`] to write and a [`Queries`] to
 //! read; it never sees a store or a database. No answer of this room but problem+json says that something failed.
 
+mod accept;
 mod assets;
 mod auth;
 mod body;
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) ids: id::Source,
     pub(crate) metrics: metrics::Registry,
     pub(crate) tail: Arc<tail::Tail>,
+    pub(crate) policy: proof::KeptPolicy,
 }
 
 impl App {
@@ -123,6 +125,7 @@ impl App {
             projections: None,
             ids: id::Source::new(),
             metrics: metrics::Registry::new(),
+            policy: proof::KeptPolicy::default(),
         })
     }
 }

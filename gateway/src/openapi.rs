@@ -41,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(head::head))
         .routes(routes!(checkpoints::list))
         .routes(routes!(checkpoints::consistency))
+        .routes(routes!(checkpoints::policy))
         .routes(routes!(tlog::checkpoint))
         .routes(routes!(tlog::tile))
         .routes(routes!(canon::write))

@@ -90,6 +90,8 @@ pub(crate) const TABLE: &[Rule] = &[
         1,
         Class::Query,
     ),
+    // Names, keys and numbers that every reader is given anyway: whoever judges a checkpoint needs them first.
+    open("/v1/checkpoints/policy"),
     rule(Method::GET, "/tlog/checkpoint", Some(Role::Reader), 1, Class::Tiles),
     rule(Method::GET, "/tlog/tile/{*path}", Some(Role::Reader), 1, Class::Tiles),
     rule(Method::GET, "/audit/{id}", Some(Role::Reader), 1, Class::Query),

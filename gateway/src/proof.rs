@@ -4,11 +4,13 @@
 //! cannot be proven is a problem with a reason, or says so in its place.
 
 mod name;
+mod policy;
 mod reach;
 mod reason;
 mod timeline;
 
 pub(crate) use name::Name;
+pub(crate) use policy::{KEPT as POLICY_KEPT, Kept as KeptPolicy, policy};
 pub(crate) use reach::{Reached, State, UNTIL, Until, reach};
 pub(crate) use timeline::{Completeness, note_tag, prove};
 

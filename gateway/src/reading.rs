@@ -94,6 +94,11 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     }
 }
 
+/// The entity tag of an answer that is named by its bytes.
+pub(crate) fn content_tag(bytes: &[u8]) -> String {
+    format!("\"{}\"", blake3::hash(bytes).to_hex())
+}
+
 /// Whether `If-None-Match` names `etag` (weak comparison, RFC 9110 section 13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let strong = |text: &str| text.trim().trim_start_matches("W/").to_owned();

@@ -170,6 +170,37 @@ pub(crate) struct TimelinePage {
     next_cursor: Option<String>,
     /// Records of the tenant that this read model cannot read; absent when there is none.
     parked: Option<u64>,
+    /// With `proof=true`: `proven`, `superset` or `not_provable`.
+    completeness: Option<String>,
+    /// Why it is not proven.
+    reason: Option<Reason>,
+    /// What was asked, as the proof answers it.
+    #[schema(value_type = Option<Object>)]
+    query: Option<Value>,
+    /// With `superset`: what else stands in the timeline that the proof is about.
+    others: Option<Vec<Record>>,
+    /// Offsets of rows that no checkpoint covers yet.
+    unproven: Option<Vec<u64>>,
+    /// `before` and `after`: records beside the page that lie outside the span of time.
+    boundary: Option<Boundary>,
+    /// The proof, as docs/FORMAT.md has it.
+    #[schema(value_type = Option<Object>)]
+    proof: Option<Value>,
+}
+
+/// Why a page is not proven complete.
+#[derive(ToSchema)]
+pub(crate) struct Reason {
+    /// Stable, such as `negation` or `not_yet`.
+    code: String,
+    text: String,
+}
+
+/// Records on either side of a page.
+#[derive(ToSchema)]
+pub(crate) struct Boundary {
+    before: Option<Record>,
+    after: Option<Record>,
 }
 
 /// The projections of a process.

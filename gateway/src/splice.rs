@@ -47,6 +47,16 @@ fn write_state(receipt: &Receipt, state: State, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends values as they are, with a comma between each two.
+pub(crate) fn write_list<'a>(values: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+    for (at, value) in values.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(value);
+    }
+}
+
 /// Appends `number` in decimal.
 pub(crate) fn write_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(number.to_string().as_bytes());

@@ -44,6 +44,8 @@ impl Prover<'_> {
     pub(crate) fn answer(&self, question: &Question) -> Result<Option<Answer>, Error> {
         let answer = match question {
             Question::Checkpoint { .. } => Some(Ok(Answer::Checkpoint(self.newest.as_deref().cloned()))),
+            // The configuration's, which is not read here.
+            Question::Policy => None,
             Question::Checkpoints { below, limit } => {
                 let page = kept::page(&self.shared.store, *below, usize::from(*limit))?;
                 Some(Ok(Answer::Checkpoints(page)))

@@ -104,6 +104,22 @@ pub enum Field {
     Outcome,
 }
 
+impl Field {
+    /// The label under which the log keeps a timeline for each target; `None` for a column, which has none.
+    #[must_use]
+    pub const fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Actor => Some("actor"),
+            Self::Subject => Some("subject"),
+            Self::Resource => Some("resource"),
+            Self::Session => Some("session"),
+            Self::Proposal => Some("proposal"),
+            Self::Kind => Some("kind"),
+            Self::Action | Self::Outcome => None,
+        }
+    }
+}
+
 /// What a field must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {

@@ -3,6 +3,7 @@
 
 mod anchors;
 mod bus;
+mod checkpoints;
 mod cli;
 mod command;
 pub mod config;

@@ -92,7 +92,7 @@ impl Asking {
         let client = Client::new(self.policy.clone(), self.timeout);
         let mut tasks = JoinSet::new();
         if let Some(board) = board {
-            show::meters(board, &client.watching(), handle, &self.policy);
+            show::meters(board, &client.watching(), &self.policy);
             tasks.spawn(show::keep(Arc::clone(board), client.watching(), self.policy));
         }
         let (heads, receiver) = watch::channel(None);

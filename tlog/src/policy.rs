@@ -95,6 +95,20 @@ impl Policy {
         &self.witnesses
     }
 
+    /// The policy as a text without comments and addresses: what a reader needs to judge a checkpoint by it.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut lines = Vec::new();
+        lines.extend(self.logs.iter().map(|log| format!("log {}\n", log.key)));
+        let witnesses = self.witnesses.iter();
+        lines.extend(witnesses.map(|witness| format!("witness {} {}\n", witness.name, witness.key)));
+        let groups = self.groups.iter();
+        lines
+            .extend(groups.map(|group| format!("group {} {} {}\n", group.name, group.needed, group.members.join(" "))));
+        lines.push(format!("quorum {}\n", self.quorum.as_deref().unwrap_or("none")));
+        lines.concat()
+    }
+
     /// Whether it asks for any cosignature at all.
     #[must_use]
     pub const fn asks_for_witnesses(&self) -> bool {

@@ -38,6 +38,18 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
+    /// Whether the record stands in its tenant's timeline of this name; every one does in the whole chain, which has none.
+    pub(crate) fn stands_in(&self, label: &str, target: &str) -> bool {
+        match label {
+            "" => true,
+            "kind" => self.kind.as_str() == target,
+            label => {
+                let mut links = self.links.iter();
+                links.any(|link| link.label() == label && link.target() == target)
+            }
+        }
+    }
+
     /// Reads the members of a record.
     ///
     /// # Errors

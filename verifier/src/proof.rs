@@ -16,6 +16,7 @@ mod form;
 mod keys;
 mod notes;
 mod page;
+mod query;
 mod report;
 mod rows;
 mod scope;

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 /// The reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    SeveralConditions,
     Negation,
     Pattern,
     Field,
     OccurredRange,
     Order,
+    StretchTooLong,
     Disabled,
     NotYet,
     TenantNotCovered,
@@ -25,18 +25,18 @@ impl Reason {
     pub(crate) const fn is_of_question(self) -> bool {
         matches!(
             self,
-            Self::SeveralConditions | Self::Negation | Self::Pattern | Self::Field | Self::OccurredRange | Self::Order
+            Self::Negation | Self::Pattern | Self::Field | Self::OccurredRange | Self::Order
         )
     }
 
     const fn code(self) -> &'static str {
         match self {
-            Self::SeveralConditions => "several_conditions",
             Self::Negation => "negation",
             Self::Pattern => "pattern",
             Self::Field => "field",
             Self::OccurredRange => "occurred_range",
             Self::Order => "order",
+            Self::StretchTooLong => "stretch_too_long",
             Self::Disabled => "checkpoints_off",
             Self::NotYet => "not_yet",
             Self::TenantNotCovered => "tenant_not_covered",
@@ -48,9 +48,6 @@ impl Reason {
 
     const fn text(self) -> &'static str {
         match self {
-            Self::SeveralConditions => {
-                "two conditions have no timeline of their own: ask for one of them with proof and filter what comes"
-            }
             Self::Negation => "what a condition excludes has no timeline: ask without it and filter what comes",
             Self::Pattern => "a pattern has no timeline: ask for one target exactly",
             Self::Field => {
@@ -60,6 +57,10 @@ impl Reason {
                 "the time of happening is not the log's order: ask with recorded_from and recorded_to instead"
             }
             Self::Order => "the order of happening is not the log's order: ask with order=desc or order=asc",
+            Self::StretchTooLong => {
+                "between these records stand too many that meet one condition and not the others: ask for a smaller page \
+                 or a shorter span with recorded_from and recorded_to, or for one condition with proof and filter what comes"
+            }
             Self::Disabled => "this log is run without checkpoints",
             Self::NotYet => "no checkpoint covers these records for this read model yet: ask again in a moment",
             Self::TenantNotCovered => {

@@ -7,6 +7,11 @@
 //! Invariant: what is served as proven has been counted. Rows that are not what the log proves are the read model's
 //! damage, and refused as that.
 
+mod superset;
+mod write;
+
+pub(crate) use write::note_tag;
+
 use super::name::Name;
 use super::reason::Reason;
 use super::unreadable;
@@ -15,7 +20,7 @@ use crate::error::{Code, Problem};
 use ledger_client::Kind;
 use ledger_client::proof::{Answer, Question, Stretch, TimelineProof};
 use projector::query::{Order, Page, Place, Row, Span, TimelineRequest};
-use serde_json::{Map, Value, json};
+use record::Tenant;
 
 /// Whether a page is proven complete.
 #[derive(Debug)]
@@ -29,7 +34,12 @@ pub(crate) enum Completeness {
 /// What proves a page.
 #[derive(Debug)]
 pub(crate) struct Proven {
+    /// The timeline that the proof is about.
     name: Name,
+    /// The other timelines that were asked for.
+    and: Vec<Name>,
+    /// What stands in the one timeline and not in all the others.
+    others: Vec<Row>,
     before: Option<Row>,
     after: Option<Row>,
     proof: Box<TimelineProof>,
@@ -65,42 +75,86 @@ impl Ends {
     }
 }
 
+/// Why there is no proof; a problem where there is no answer either.
+enum Without {
+    Reason(Reason),
+    Problem(Problem),
+}
+
+impl From<Reason> for Without {
+    fn from(reason: Reason) -> Self {
+        Self::Reason(reason)
+    }
+}
+
+impl From<Problem> for Without {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 /// Proves that `page` is what `request` asks for.
 ///
 /// # Errors
 /// `READ_MODEL_DAMAGED` when the log proves other rows; what the read model or the ledger answers.
 pub(crate) async fn prove(shared: &Shared, request: &TimelineRequest, page: &Page) -> Result<Completeness, Problem> {
-    let name = match Name::of(request) {
-        Ok(name) => name,
-        Err(reason) => return Ok(Completeness::NotProvable(reason)),
-    };
+    match try_prove(shared, request, page).await {
+        Ok(proven) => Ok(Completeness::Proven(Box::new(proven))),
+        Err(Without::Reason(reason)) => Ok(Completeness::NotProvable(reason)),
+        Err(Without::Problem(problem)) => Err(problem),
+    }
+}
+
+async fn try_prove(shared: &Shared, request: &TimelineRequest, page: &Page) -> Result<Proven, Without> {
+    let mut names = Name::all(request)?;
     if page.rows.is_empty() && request.after.is_some() {
-        return Ok(Completeness::NotProvable(Reason::PageAhead));
+        return Err(Reason::PageAhead.into());
     }
     let ends = Ends::of(request, page);
-    let beside = neighbours(shared, request, page, ends).await?;
-    let offsets = || {
+    match names.pop() {
+        Some(name) if names.is_empty() => {
+            let beside = neighbours(shared, request, page, ends).await?;
+            let proof = ask(shared, &request.tenant, &name, page, Some(&beside)).await?;
+            judge(name, page, ends, beside, proof)
+        }
+        last => {
+            names.extend(last);
+            superset::prove(shared, request, names, page, ends).await
+        }
+    }
+}
+
+/// What the ledger proves about a timeline: its head, and with `beside` the stretch from the page's first to its last row,
+/// those beside it included.
+async fn ask(
+    shared: &Shared,
+    tenant: &Tenant,
+    name: &Name,
+    page: &Page,
+    beside: Option<&Neighbours>,
+) -> Result<Box<TimelineProof>, Without> {
+    let stretch = beside.and_then(|beside| {
         let rows = page.rows.iter().chain(&beside.before).chain(&beside.after);
-        rows.map(|row| row.offset)
-    };
-    let stretch = offsets().min().zip(offsets().max());
+        let offsets = rows.map(|row| row.offset);
+        Some(Stretch {
+            first: offsets.clone().min()?,
+            last: offsets.max()?,
+        })
+    });
     let question = Question::Timeline {
-        tenant: request.tenant.to_string(),
+        tenant: tenant.to_string(),
         label: name.label.to_owned(),
         target: name.target.clone(),
         at_most: page.position,
-        stretch: stretch.map(|(first, last)| Stretch { first, last }),
+        stretch,
     };
-    let proof = match shared.ledger.prove(question).await {
-        Ok(Answer::Timeline(proof)) => proof,
-        Ok(Answer::Unprovable(why)) => return Ok(Completeness::NotProvable(why.into())),
-        Ok(_) => return Err(unreadable()),
-        Err(error) if error.kind() == Kind::Unavailable => {
-            return Ok(Completeness::NotProvable(Reason::LedgerUnavailable));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    judge(name, page, ends, beside, proof)
+    match shared.ledger.prove(question).await {
+        Ok(Answer::Timeline(proof)) => Ok(proof),
+        Ok(Answer::Unprovable(why)) => Err(Reason::from(why).into()),
+        Ok(_) => Err(unreadable().into()),
+        Err(error) if error.kind() == Kind::Unavailable => Err(Reason::LedgerUnavailable.into()),
+        Err(error) => Err(Problem::from(error).into()),
+    }
 }
 
 /// The rows next to the page, where a bound of time ends it.
@@ -152,7 +206,7 @@ fn judge(
     ends: Ends,
     beside: Neighbours,
     proof: Box<TimelineProof>,
-) -> Result<Completeness, Problem> {
+) -> Result<Proven, Without> {
     let as_of = proof.as_of;
     let covered = |row: &Row| row.offset < as_of;
     let rows = page.rows.iter().filter(|row| covered(row)).count() as u64;
@@ -165,7 +219,7 @@ fn judge(
     let fits = match &proof.range {
         // The page ends before it reaches what a checkpoint covers, or asks for a time behind it.
         None if members == 0 && count > 0 && (too_new || newer && !ends.older) => {
-            return Ok(Completeness::NotProvable(Reason::NotYet));
+            return Err(Reason::NotYet.into());
         }
         None => members == 0 && count == 0,
         Some(range) => {
@@ -175,110 +229,28 @@ fn judge(
         }
     };
     if !fits {
-        tracing::error!(
-            as_of,
-            members,
-            count,
-            "the rows of a timeline are not those that the log proves"
-        );
-        let detail = "the read model's rows are not those that the log proves";
-        return Err(Problem::new(Code::ReadModelDamaged, detail));
+        return Err(damaged(as_of, members, count).into());
     }
-    Ok(Completeness::Proven(Box::new(Proven {
+    Ok(Proven {
         name,
+        and: Vec::new(),
+        others: Vec::new(),
         before,
         after,
         proof,
-    })))
+    })
 }
 
-impl Completeness {
-    /// The value of the header `Sigil-Completeness`.
-    pub(crate) const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Proven(_) => "proven",
-            Self::NotProvable(_) => "not_provable",
-        }
-    }
-
-    /// What names this state of the answer beside its rows; `None` when the next one may differ without a sign.
-    pub(crate) fn tag(&self) -> Option<String> {
-        match self {
-            Self::Proven(proven) => Some(note_tag(&proven.proof.checkpoint)),
-            Self::NotProvable(reason) => reason.is_of_question().then(String::new),
-        }
-    }
-
-    /// The members that the answer has beside a page without proof.
-    ///
-    /// # Errors
-    /// Never: a proof is plain JSON.
-    pub(crate) fn write(&self, request: &TimelineRequest, page: &Page, out: &mut Vec<u8>) -> Result<(), Problem> {
-        match self {
-            Self::NotProvable(reason) => {
-                let reason = reason.to_json();
-                let members = format!(",\"completeness\":\"not_provable\",\"reason\":{reason}");
-                out.extend_from_slice(members.as_bytes());
-                Ok(())
-            }
-            Self::Proven(proven) => proven.write(request, page, out),
-        }
-    }
-}
-
-impl Proven {
-    fn write(&self, request: &TimelineRequest, page: &Page, out: &mut Vec<u8>) -> Result<(), Problem> {
-        let newer = page.rows.iter().map(|row| row.offset);
-        let newer: Vec<u64> = newer.filter(|offset| *offset >= self.proof.as_of).collect();
-        let (query, newer) = (self.query(request), json!(newer));
-        let members = format!(",\"completeness\":\"proven\",\"query\":{query},\"unproven\":{newer},\"boundary\":{{");
-        out.extend_from_slice(members.as_bytes());
-        let sides = [("before", &self.before), ("after", &self.after)];
-        for (at, (side, row)) in sides
-            .iter()
-            .filter_map(|(side, row)| Some((side, row.as_ref()?)))
-            .enumerate()
-        {
-            let comma = if at > 0 { "," } else { "" };
-            out.extend_from_slice(format!("{comma}\"{side}\":").as_bytes());
-            out.extend_from_slice(&row.bytes);
-        }
-        out.extend_from_slice(b"},\"proof\":");
-        serde_json::to_writer(&mut *out, &*self.proof)
-            .map_err(|_| Problem::new(Code::Internal, "the proof cannot be written"))
-    }
-
-    /// The question as it was understood; a verifier holds it against what was asked.
-    fn query(&self, request: &TimelineRequest) -> Value {
-        let order = if request.order == Order::RecordedAscending {
-            "asc"
-        } else {
-            "desc"
-        };
-        let mut query = Map::new();
-        query.insert("tenant".to_owned(), json!(request.tenant.as_str()));
-        query.insert("label".to_owned(), json!(self.name.label));
-        query.insert("target".to_owned(), json!(self.name.target));
-        query.insert("order".to_owned(), json!(order));
-        query.insert("limit".to_owned(), json!(request.limit));
-        let bounds = [
-            ("recorded_from", request.recorded.from),
-            ("recorded_to", request.recorded.until),
-        ];
-        for (name, time) in bounds {
-            if let Some(time) = time {
-                query.insert(name.to_owned(), json!(time.to_string()));
-            }
-        }
-        query.insert("cursor".to_owned(), json!(request.after.is_some()));
-        Value::Object(query)
-    }
-}
-
-/// A short name of a checkpoint with its cosignatures.
-pub(crate) fn note_tag(note: &str) -> String {
-    let hash = blake3::hash(note.as_bytes()).to_hex();
-    hash.get(..16).unwrap_or_default().to_owned()
+/// The problem of rows that are not those that the log proves.
+fn damaged(as_of: u64, members: u64, count: u64) -> Problem {
+    tracing::error!(
+        as_of,
+        members,
+        count,
+        "the rows of a timeline are not those that the log proves"
+    );
+    let detail = "the read model's rows are not those that the log proves";
+    Problem::new(Code::ReadModelDamaged, detail)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! `GET /v1/checkpoints` and `/v1/checkpoints/consistency`: the kept checkpoints, and that one continues another.
+//! `GET /v1/checkpoints`, `/v1/checkpoints/consistency` and `/v1/checkpoints/policy`: the kept checkpoints, that one
+//! continues another, and whose cosignatures count.
 
 use crate::Shared;
 use crate::error::{Code, Problem};
 use crate::proof;
 use crate::query::Query;
-use crate::{schema, splice};
+use crate::{reading, schema, splice};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use ledger_client::proof::{Answer, Question};
 use serde_json::{Map, Value, json};
@@ -113,12 +115,52 @@ pub(crate) async fn consistency(State(shared): State<Arc<Shared>>, request: Requ
     Ok(splice::json(Value::Object(body).to_string()))
 }
 
+/// Whose cosignatures under a checkpoint count, and how many are enough: a C2SP tlog-policy, without addresses.
+///
+/// It is the policy that this log asks its witnesses by. Whoever does not trust the log takes his own: a server that lies
+/// about its checkpoints names witnesses of its own. Open to everybody.
+#[utoipa::path(
+    get, path = "/v1/checkpoints/policy", tag = "proofs", security(()),
+    responses(
+        (status = 200, description = "The policy.", body = String, content_type = "text/plain"),
+        (status = 304, description = "The client has it."),
+        (status = 404, description = "This log asks no witnesses.", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "This log signs no checkpoints.", body = schema::Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "Refused.", body = schema::Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "Failed.", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn policy(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    Query::parse(request.uri().query(), &[])?;
+    let policy = proof::policy(&shared).await?;
+    let policy = policy.ok_or_else(|| Problem::new(Code::NotFound, "this log asks no witnesses"))?;
+    let etag = reading::content_tag(policy.as_bytes());
+    let mut response = Response::new(Body::from(policy));
+    if reading::is_known(request.headers(), &etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+    }
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    let cache = format!("public, max-age={}", proof::POLICY_KEPT.as_secs());
+    for (name, value) in [(header::CACHE_CONTROL, cache), (header::ETAG, etag)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::trial::{Trial, event};
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
     use serde_json::{Value, json};
     use std::sync::atomic::Ordering;
     use tlog::{CheckpointText, verify_consistency};
+    use tlog::{Note, Policy};
 
     async fn with_checkpoints(count: usize) -> Trial {
         let trial = Trial::new();
@@ -226,5 +268,46 @@ mod tests {
         ] {
             assert_eq!(empty.get(path).await.code(), "PROOF_UNAVAILABLE", "{path}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_cosignatures_count_is_open_to_everybody() {
+        let trial = Trial::new();
+        let path = "/v1/checkpoints/policy";
+        let open = async |known: &str| {
+            let request = Request::get(path).header("if-none-match", known);
+            trial.send(request.body(Body::empty()).unwrap()).await
+        };
+        let answer = open("\"x\"").await;
+        assert_eq!(
+            (
+                answer.status,
+                answer.header("content-type"),
+                answer.header("cache-control")
+            ),
+            (StatusCode::OK, "text/plain; charset=utf-8", "public, max-age=60")
+        );
+        let policy = Policy::parse(std::str::from_utf8(&answer.body).unwrap()).unwrap();
+        assert_eq!((policy.witnesses().len(), policy.asks_for_witnesses()), (3, true));
+        let note = {
+            trial.memory.checkpoint();
+            trial.memory.witness();
+            trial.get("/tlog/checkpoint").await
+        };
+        let note = Note::parse(std::str::from_utf8(&note.body).unwrap()).unwrap();
+        let judged = policy.judge(&note).unwrap();
+        assert_eq!((judged.is_met, judged.seen.len()), (true, 2));
+        let again = open(answer.header("etag")).await;
+        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!(trial.get(&format!("{path}?x=1")).await.code(), "PARAMETER_UNKNOWN");
+        // The ledger is asked again after a while, and not before.
+        trial.memory.unwatched.store(true, Ordering::Relaxed);
+        assert_eq!(open("\"x\"").await.status, StatusCode::OK);
+        tokio::time::advance(crate::proof::POLICY_KEPT).await;
+        assert_eq!(open("\"x\"").await.code(), "NOT_FOUND");
+        trial.memory.unsigned.store(true, Ordering::Relaxed);
+        assert_eq!(open("\"x\"").await.code(), "NOT_FOUND");
+        tokio::time::advance(crate::proof::POLICY_KEPT).await;
+        assert_eq!(open("\"x\"").await.code(), "PROOF_UNAVAILABLE");
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Code, Problem};
 use crate::query::Query;
 use crate::tail::{Event, Filter, Scope, last, position_ahead};
 use crate::timeline::read;
-use crate::{prefer, reading, schema, splice};
+use crate::{accept, prefer, reading, schema, splice};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -229,17 +229,7 @@ fn patience(shared: &Shared, headers: &HeaderMap, query: &Query) -> Result<Durat
 }
 
 fn wants_batch(headers: &HeaderMap) -> bool {
-    let values = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut ranges = values.flat_map(|value| value.split(','));
-    ranges.any(|range| {
-        range
-            .split(';')
-            .next()
-            .is_some_and(|name| name.trim().eq_ignore_ascii_case(BATCH))
-    })
+    accept::ranges(headers, header::ACCEPT).any(|(name, _)| name == BATCH)
 }
 
 fn answer(shared: &Shared, query: &Query, page: &Page, batch: bool) -> Result<Response, Problem> {
@@ -271,12 +261,7 @@ fn answer(shared: &Shared, query: &Query, page: &Page, batch: bool) -> Result<Re
 
 fn list<'a>(items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = vec![b'['];
-    for (at, item) in items.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(item);
-    }
+    splice::write_list(items, &mut out);
     out.push(b']');
     out
 }

@@ -23,7 +23,7 @@ pub(super) fn add(router: Router<Arc<Shared>>) -> Router<Arc<Shared>> {
 }
 
 fn serve(asset: &'static Asset, request: &Request) -> Response {
-    let etag = format!("\"{}\"", blake3::hash(asset.bytes).to_hex());
+    let etag = reading::content_tag(asset.bytes);
     let mut response = guarded(Body::from(asset.bytes), asset.content_type);
     if reading::is_known(request.headers(), &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -6,7 +6,7 @@ use crate::edge::Context;
 use crate::error::Problem;
 use crate::proof::{self, State, Until};
 use crate::query::Query;
-use crate::{schema, splice};
+use crate::{accept, schema, splice};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State as Of};
@@ -130,16 +130,8 @@ fn not_yet() -> Problem {
 
 /// Whether JSON is preferred to text, which it is not unless the client says so.
 fn wants_json(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT).iter();
-    let values = values.filter_map(|value| value.to_str().ok());
-    let ranges = values.flat_map(|value| value.split(',')).map(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
-        (name, quality.unwrap_or(1.0))
-    });
     let (mut json, mut text) = (0.0_f32, 0.0_f32);
-    for (name, quality) in ranges {
+    for (name, quality) in accept::ranges(headers, header::ACCEPT) {
         match name.as_str() {
             "application/json" | "application/*" => json = json.max(quality),
             "text/plain" | "text/*" | "*/*" => text = text.max(quality),

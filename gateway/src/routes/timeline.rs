@@ -32,8 +32,10 @@ const COMPLETENESS: HeaderName = HeaderName::from_static("sigil-completeness");
 ///
 /// With `proof=true` the answer says whether it is proven complete (`completeness`, and `Sigil-Completeness`). One
 /// timeline in the order of the log can be proven: one of `actor`, `subject`, `resource`, `session`, `proposal` and
-/// `kind`, exactly, or none of them, with or without `recorded_from` and `recorded_to`, on any page. Everything else is
-/// `not_provable`, and `reason` says why. `unproven` lists rows that are too new for the checkpoint of the proof.
+/// `kind`, exactly, or none of them, with or without `recorded_from` and `recorded_to`, on any page. Several of them at
+/// once are proven by the records of one of them (`superset`): `others` are those that are not asked for, and whoever
+/// verifies finds the rows among all of them himself. Everything else is `not_provable`, and `reason` says why.
+/// `unproven` lists rows that are too new for the checkpoint of the proof.
 /// `sigil verify` takes the saved answer.
 #[utoipa::path(
     get, path = "/v1/audit/timeline", tag = "audit",
@@ -145,7 +147,7 @@ fn etag(question: u64, position: u64, parked: u64, proof: &str) -> String {
 
 /// What a proof made now would be named by; `None` when that cannot be told.
 async fn newest_tag(shared: &Shared, asked: &TimelineRequest) -> Option<String> {
-    if proof::Name::of(asked).is_err() {
+    if proof::Name::all(asked).is_err() {
         return Some(String::new());
     }
     let newest = proof::newest(shared, 0, false, Duration::ZERO).await.ok()??;
@@ -156,12 +158,7 @@ fn body(page: &Page, next: Option<&str>, proof: Option<(&Completeness, &Timeline
     let records: usize = page.rows.iter().map(|row| row.bytes.len() + 1).sum();
     let mut out = Vec::with_capacity(records + 128);
     out.extend_from_slice(b"{\"data\":[");
-    for (at, row) in page.rows.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(&row.bytes);
-    }
+    splice::write_list(page.rows.iter().map(|row| row.bytes.as_slice()), &mut out);
     let more = next.is_some();
     // A cursor is base64url: nothing in it needs an escape.
     let next = next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""));

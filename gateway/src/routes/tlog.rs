@@ -1,22 +1,26 @@
 //! `/tlog`: the log as C2SP tlog-tiles has it, for monitors and mirrors that know nothing else of this API.
 //!
 //! Tiles, entry bundles and checkpoints hold hashes, numbers and signatures: nothing of any tenant. Who may read them is
-//! the policy table's, and `LocalAuth::opening_tiles`.
+//! the policy table's, and `LocalAuth::opening_tiles`. Entry bundles are text for the most part, and gzipped for whoever
+//! takes that; tiles are random bytes and never are.
 
 use crate::Shared;
 use crate::edge::Context;
 use crate::error::{Code, Problem};
 use crate::proof;
 use crate::query::Query;
-use crate::schema;
+use crate::{accept, reading, schema};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use ledger_client::proof::{Answer, Question, Unprovable};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tlog::TilePath;
@@ -43,7 +47,9 @@ pub(crate) async fn checkpoint(
     let newest = proof::newest(&shared, 0, false, Duration::ZERO).await?;
     let newest = newest.ok_or_else(|| Problem::new(Code::NotFound, "there is no checkpoint yet"))?;
     let body = Body::from(newest.note);
-    Ok(answer(&context, body, "text/plain; charset=utf-8", "max-age=2"))
+    let mut response = answer(&context, body, "text/plain; charset=utf-8", "max-age=2");
+    vary(&context, false, &mut response);
+    Ok(response)
 }
 
 /// A tile of the tree (`<level>/<index>`, `<level>/<index>.p/<width>`) or an entry bundle (`entries/<index>`), as C2SP
@@ -52,7 +58,8 @@ pub(crate) async fn checkpoint(
     get, path = "/tlog/tile/{*path}", tag = "tlog-tiles",
     params(("path" = String, Path, description = "Such as `0/x001/x234/067` or `entries/000.p/112`.")),
     responses(
-        (status = 200, description = "Hashes of 32 bytes, or entries, each behind its length in two bytes. Immutable.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "Hashes of 32 bytes, or entries, each behind its length in two bytes; these gzipped where `Accept-Encoding` takes that. Immutable.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 304, description = "The client has it."),
         (status = 404, description = "No checkpoint covers it, or this is not how it is spelt.", body = schema::Problem, content_type = "application/problem+json"),
         (status = "4XX", description = "Refused.", body = schema::Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "Failed.", body = schema::Problem, content_type = "application/problem+json"),
@@ -75,6 +82,7 @@ pub(crate) async fn tile(
         },
         TilePath::Entries { index, width } => Question::Entries { index, width },
     };
+    let is_text = matches!(path, TilePath::Entries { .. });
     let bytes = match shared.ledger.prove(question).await? {
         Answer::Bytes(text) => STANDARD.decode(text).map_err(|_| proof::unreadable())?,
         Answer::Unprovable(Unprovable::NotYet | Unprovable::BeyondEnd) => {
@@ -82,8 +90,37 @@ pub(crate) async fn tile(
         }
         other => return Err(proof::refusal(&other)),
     };
+    let zipped = is_text && accept::takes_gzip(request.headers());
+    // The two forms are two representations: a tag never stands for both.
+    let etag = reading::content_tag(&bytes);
+    let etag = if zipped { etag.replacen('"', "\"gzip-", 1) } else { etag };
+    let known = reading::is_known(request.headers(), &etag);
+    let body = match (known, zipped) {
+        (true, _) => Body::empty(),
+        (false, true) => Body::from(gzip(&bytes)?),
+        (false, false) => Body::from(bytes),
+    };
     let cache = "max-age=31536000, immutable";
-    Ok(answer(&context, Body::from(bytes), "application/octet-stream", cache))
+    let mut response = answer(&context, body, "application/octet-stream", cache);
+    vary(&context, is_text, &mut response);
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    if zipped && !known {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// The bytes gzipped: the fastest level, of which the others gain little on hex digits.
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.map_err(|_| Problem::new(Code::Internal, "the entries cannot be compressed"))
 }
 
 fn answer(context: &Context, body: Body, media: &'static str, cache: &str) -> Response {
@@ -95,10 +132,20 @@ fn answer(context: &Context, body: Body, media: &'static str, cache: &str) -> Re
     if let Ok(cache) = HeaderValue::from_str(&format!("{whose}, {cache}")) {
         headers.insert(header::CACHE_CONTROL, cache);
     }
-    if context.caller.is_some() {
-        headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
-    }
     response
+}
+
+/// Names the request's headers that the answer depends on.
+fn vary(context: &Context, by_coding: bool, response: &mut Response) {
+    let names = match (by_coding, context.caller.is_some()) {
+        (true, true) => "Accept-Encoding, Authorization",
+        (true, false) => "Accept-Encoding",
+        (false, true) => "Authorization",
+        (false, false) => return,
+    };
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static(names));
 }
 
 #[cfg(test)]
@@ -108,6 +155,8 @@ mod tests {
     use crate::{Config, LocalAuth};
     use axum::body::Body;
     use axum::http::{Request, StatusCode};
+    use flate2::read::GzDecoder;
+    use std::io::Read as _;
     use tlog::{CheckpointText, Node, hash_leaf};
 
     async fn filled() -> Trial {
@@ -205,5 +254,54 @@ mod tests {
         for path in ["/v1/head", "/v1/checkpoints"] {
             assert_eq!(open(&opened, path).await.code(), "AUTH_REQUIRED", "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn entries_are_gzipped_for_whoever_takes_that() {
+        let trial = filled().await;
+        let path = "/tlog/tile/entries/000.p/6";
+        let ask = async |path: &str, headers: &[(&str, &str)]| trial.ask("GET", path, headers, Body::empty()).await;
+        let plain = ask(path, &[]).await;
+        assert_eq!(
+            (plain.header("content-encoding"), plain.header("vary")),
+            ("", "Accept-Encoding, Authorization")
+        );
+        let zipped = ask(path, &[("accept-encoding", "br;q=1.0, gzip;q=0.8")]).await;
+        assert_eq!(
+            (zipped.header("content-encoding"), zipped.header("vary")),
+            ("gzip", "Accept-Encoding, Authorization")
+        );
+        assert_eq!(zipped.header("cache-control"), plain.header("cache-control"));
+        let mut text = Vec::new();
+        GzDecoder::new(zipped.body.as_ref()).read_to_end(&mut text).unwrap();
+        assert_eq!(text, plain.body);
+        assert!(zipped.body.len() < plain.body.len(), "{}", zipped.body.len());
+        // Each form has a tag of its own, and only that one says that the client has it.
+        let (tag, other) = (plain.header("etag"), zipped.header("etag"));
+        assert!(tag != other && tag.starts_with('"') && other.starts_with("\"gzip-"));
+        for (known, coding, status) in [
+            (tag, "", StatusCode::NOT_MODIFIED),
+            (other, "", StatusCode::OK),
+            (other, "gzip", StatusCode::NOT_MODIFIED),
+            (tag, "gzip", StatusCode::OK),
+        ] {
+            let answer = ask(path, &[("if-none-match", known), ("accept-encoding", coding)]).await;
+            assert_eq!(answer.status, status, "{known} {coding}");
+            let gone = answer.status == StatusCode::NOT_MODIFIED;
+            assert_eq!(
+                gone,
+                answer.body.is_empty() && answer.header("content-encoding").is_empty()
+            );
+            assert_eq!(answer.header("vary"), "Accept-Encoding, Authorization");
+        }
+        for path in ["/tlog/tile/0/000.p/6", "/tlog/checkpoint"] {
+            let answer = ask(path, &[("accept-encoding", "gzip")]).await;
+            assert_eq!(
+                (answer.header("content-encoding"), answer.header("vary")),
+                ("", "Authorization")
+            );
+        }
+        let refused = ask(path, &[("accept-encoding", "gzip;q=0, identity")]).await;
+        assert_eq!(refused.body, plain.body);
     }
 }

@@ -45,8 +45,12 @@ pub struct Memory {
     pub forged: Mutex<Option<Vec<u8>>>,
     /// Offsets of records that the read model has lost.
     pub lost: Mutex<Vec<u64>>,
+    /// Offsets and labels of links that the read model has lost.
+    pub unlinked: Mutex<Vec<(u64, &'static str)>>,
     /// The ledger signs no checkpoints.
     pub unsigned: AtomicBool,
+    /// The ledger asks no witnesses.
+    pub unwatched: AtomicBool,
     /// Oldest first.
     checkpoints: Mutex<Vec<SignedCheckpoint>>,
     /// Number of changes of `checkpoints`.
@@ -87,7 +91,9 @@ impl Memory {
             query_failures: Mutex::default(),
             forged: Mutex::new(None),
             lost: Mutex::default(),
+            unlinked: Mutex::default(),
             unsigned: AtomicBool::new(false),
+            unwatched: AtomicBool::new(false),
             checkpoints: Mutex::default(),
             newest: watch::Sender::new(0),
         };

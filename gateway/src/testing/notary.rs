@@ -17,9 +17,19 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tlog::{Checkpoint, Frontier, KeyType, MapKey, MapLeaf, MapProof, Node, Perfect, VerifierKey};
+use tlog::{Checkpoint, Cosignature, Frontier, KeyType, MapKey, MapLeaf, MapProof, Node, Note, Perfect, VerifierKey};
 
 const LABELS: [&str; 5] = ["actor", "subject", "resource", "session", "proposal"];
+
+/// Three witnesses.
+fn witnesses() -> [(SigningKey, VerifierKey); 3] {
+    [1, 2, 3].map(|number| {
+        let secret = SigningKey::from_bytes(&[50 + number; 32]);
+        let name = format!("witness-{number}.example.com");
+        let key = VerifierKey::new(&name, KeyType::Cosignature, secret.verifying_key().as_bytes());
+        (secret, key.unwrap())
+    })
+}
 
 impl Memory {
     /// The key that checkpoints are signed with.
@@ -50,12 +60,25 @@ impl Memory {
         checkpoint
     }
 
-    /// A quorum has cosigned the newest checkpoint.
+    /// A quorum has cosigned the newest checkpoint: two of three.
     pub fn witness(&self) {
         if let Some(newest) = self.checkpoints.lock().unwrap().last_mut() {
+            let mut note = Note::parse(&newest.note).unwrap();
+            let time = u64::try_from(newest.signed_at / 1_000_000).unwrap();
+            for (secret, key) in witnesses().iter().take(2) {
+                note.extend([Cosignature::sign(&note, time, key, secret).unwrap()]);
+            }
+            newest.note = note.to_text();
             newest.witnessed = Some(true);
         }
         self.newest.send_modify(|changes| *changes += 1);
+    }
+
+    /// The policy by which witnesses are asked.
+    pub fn policy() -> String {
+        let lines = witnesses().map(|(_, key)| format!("witness {0} {key}\n", key.name()));
+        let [one, two, three] = witnesses().map(|(_, key)| key.name().to_owned());
+        format!("{}group two 2 {one} {two} {three}\nquorum two\n", lines.concat())
     }
 
     pub(super) fn answer(&self, question: Question) -> Pending<'_, Answer> {
@@ -115,6 +138,7 @@ impl Memory {
                 let kept = kept.filter(|checkpoint| below.is_none_or(|below| checkpoint.size < below));
                 Answer::Checkpoints(kept.take(usize::from(limit)).collect())
             }
+            Question::Policy => Answer::Policy((!self.unwatched.load(Ordering::Relaxed)).then(Self::policy)),
             Question::Inclusion { offset, size } => {
                 let size = size.unwrap_or(covered);
                 match within(size.max(offset + 1)) {

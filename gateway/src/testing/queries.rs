@@ -73,7 +73,12 @@ impl Queries for Memory {
         Box::pin(async move {
             self.query_failure()?;
             let mut rows: Vec<(Record, Row)> = self.rows();
-            rows.retain(|(record, row)| matches(&request, record, row));
+            let unlinked = self.unlinked.lock().unwrap().clone();
+            let is_unlinked = |offset| {
+                let mut labels = request.terms.iter().filter_map(|term| term.field.label());
+                labels.any(|label| unlinked.contains(&(offset, label)))
+            };
+            rows.retain(|(record, row)| matches(&request, record, row) && !is_unlinked(row.offset));
             rows.sort_by_key(|(_, row)| sort_key(request.order, row.at, row.offset));
             if let Some(Place { at, offset }) = request.after {
                 let after = sort_key(request.order, at, offset);

@@ -76,6 +76,8 @@ pub enum Question {
         /// 1 to 255 for a partial bundle.
         width: Option<u8>,
     },
+    /// Which witnesses the ledger asks, and how many are enough.
+    Policy,
     /// What the newest map that covers at most `at_most` records proves about a timeline.
     Timeline {
         /// Whose.
@@ -97,7 +99,7 @@ impl Question {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         match self {
-            Self::Checkpoint { .. } | Self::Inclusion { .. } => true,
+            Self::Checkpoint { .. } | Self::Inclusion { .. } | Self::Policy => true,
             Self::Checkpoints { limit, .. } => (1..=PAGE_CHECKPOINTS).contains(limit),
             Self::Consistency { from, to } => from <= to,
             Self::Range { from, until, .. } => from < until,
@@ -143,6 +145,8 @@ pub enum Answer {
     Path(PathProof),
     /// Bytes of a tile or an entry bundle, in base64.
     Bytes(String),
+    /// A C2SP tlog-policy without the addresses of its witnesses; `None` where no witness is asked.
+    Policy(Option<String>),
     /// About a timeline.
     Timeline(Box<TimelineProof>),
     /// It cannot be proven (yet), and why. A tile that no checkpoint covers is one of these too.

@@ -15,12 +15,21 @@ impl Handle {
         self.inner.announced.newest.subscribe()
     }
 
+    /// The newest one that a quorum of witnesses has cosigned; `None` while there is none.
+    #[must_use]
+    pub fn witnessed(&self) -> watch::Receiver<Option<Arc<SignedCheckpoint>>> {
+        self.inner.announced.witnessed.subscribe()
+    }
+
     pub(super) async fn answer(&self, question: Question) -> Result<Answer, Error> {
         if !question.is_sound() {
             return Err(Error::CommandRefused(Refusal::Malformed));
         }
-        if self.inner.config.checkpoints.is_none() {
+        let Some(config) = &self.inner.config.checkpoints else {
             return Ok(Answer::Unprovable(Unprovable::Disabled));
+        };
+        if question == Question::Policy {
+            return Ok(Answer::Policy(config.policy.as_ref().map(tlog::Policy::to_text)));
         }
         if let Question::Checkpoint {
             covering,

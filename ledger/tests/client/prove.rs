@@ -42,6 +42,7 @@ fn questions(size: u64, stretch: Stretch) -> Vec<Question> {
     let stretch = Some(stretch);
     vec![
         waited(0, 0),
+        Question::Policy,
         Question::Checkpoints {
             below: None,
             limit: 500,

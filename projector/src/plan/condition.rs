@@ -124,15 +124,13 @@ pub(crate) async fn look_up(
 
 /// `None` when no record has such a link.
 async fn look_up_term(tables: &mut dyn Tables, tenant: &str, term: &Term) -> Result<Option<Condition>, Error> {
-    let label = match term.field {
-        Field::Actor => "actor",
-        Field::Subject => "subject",
-        Field::Resource => "resource",
-        Field::Session => "session",
-        Field::Proposal => "proposal",
-        Field::Kind => "kind",
-        Field::Action => return Ok(Some(column(Column::Action, term))),
-        Field::Outcome => return Ok(Some(column(Column::Outcome, term))),
+    let Some(label) = term.field.label() else {
+        let named = if term.field == Field::Action {
+            Column::Action
+        } else {
+            Column::Outcome
+        };
+        return Ok(Some(column(named, term)));
     };
     let negated = term.negated;
     match &term.pattern {

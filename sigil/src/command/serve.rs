@@ -1,6 +1,7 @@
 //! Serving an embedded log: gateway, live projector, and an orderly end.
 
 use crate::anchors::Running as Anchored;
+use crate::checkpoints;
 use crate::control::Control;
 use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
@@ -143,6 +144,9 @@ pub async fn serve_until(
         config: config.clone(),
         board: board.clone(),
     };
+    if let Some(board) = &board {
+        checkpoints::meters(board, &embedded.handle);
+    }
     let control = Control::of(&embedded.handle);
     let mut projecting = embedded.project(board.clone());
     let (halt, halted) = oneshot::channel::<()>();

@@ -6,6 +6,7 @@
 use super::{OpsListener, Start, exit, ops_address};
 use crate::anchors::Anchoring;
 use crate::bus::{self, Bus, chain};
+use crate::checkpoints;
 use crate::config::{Role, Settings, StreamRebuild};
 use crate::control::Control;
 use crate::exit::{Exit, Failure};
@@ -54,6 +55,7 @@ pub async fn run(start: Start<'_>) -> Result<Exit, Failure> {
     board.works(LEDGER);
     let head = handle.head().await?;
     meters(&board, &handle);
+    checkpoints::meters(&board, &handle);
     let ops = match ops_address(Role::Ledger, settings) {
         Some(address) => Some(OpsListener::open(address, &board, settings).await?),
         None => None,

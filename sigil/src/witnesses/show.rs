@@ -1,7 +1,6 @@
 //! How the witnesses are, on the board and in metrics. A log line is written by the board, and only on a change.
 
 use gateway::ops::{Board, Kind};
-use ledger::Handle;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +54,7 @@ fn names<'a>(standings: impl Iterator<Item = &'a Standing>) -> impl Iterator<Ite
 }
 
 /// Shows numbers for alerts.
-pub(super) fn meters(board: &Board, watching: &Watching, handle: &Handle, policy: &Policy) {
+pub(super) fn meters(board: &Board, watching: &Watching, policy: &Policy) {
     let text = "Witnesses whose last answer was a cosignature.";
     let from = watching.clone();
     board.meter("witnesses_ok", Kind::Gauge, text, move || {
@@ -70,16 +69,6 @@ pub(super) fn meters(board: &Board, watching: &Watching, handle: &Handle, policy
         let standings = from.standings();
         let well: BTreeSet<&str> = names(standings.iter().filter(|standing| standing.is_well())).collect();
         Some(f64::from(u8::from(policy.is_met_by(&well))))
-    });
-    let text = "Records that the newest checkpoint with a quorum covers.";
-    let witnessed = handle.checkpoints();
-    let newest = std::sync::atomic::AtomicU64::new(0);
-    board.meter("witnessed_size", Kind::Gauge, text, move || {
-        use std::sync::atomic::Ordering;
-        if let Some(checkpoint) = witnessed.borrow().as_deref().filter(|one| one.witnessed == Some(true)) {
-            newest.fetch_max(checkpoint.size, Ordering::Relaxed);
-        }
-        Some(newest.load(Ordering::Relaxed) as f64)
     });
     each(board, watching, "witness_last_success_seconds", LAST, |standing| {
         Some(standing.last_success? as f64)

@@ -4,6 +4,9 @@
 //! range proof is about. Where the page claims to begin at the head or to end at the last row, the range must reach the
 //! head, or position 0, or a neighbour that lies outside the span. Rows at or above `as_of` are listed and not claimed.
 //!
+//! Where several conditions hold at once, the proof is of the timeline of one of them and the answer brings what else
+//! stands in that one: the rows are found here again, as those of which the other conditions hold too.
+//!
 //! The query is the answer's own word: compare it with what was asked.
 
 use super::ProofOptions;
@@ -11,26 +14,18 @@ use super::case::Case;
 use super::climb::Head;
 use super::form::{self, GroundText, Members, TimelineText};
 use super::page::Page;
+use super::query::Query;
 use super::report::{ProofReport, Subject};
 use super::rows::{Row, Signatures, refused};
 use crate::check::Check;
 use crate::finding::Finding;
-use record::Timestamp;
 use serde_json::Value;
-
-/// What the answer says it answers.
-pub(super) struct Query {
-    pub(super) newest_first: bool,
-    pub(super) from: Option<Timestamp>,
-    pub(super) to: Option<Timestamp>,
-    /// Whether a page came before this one.
-    pub(super) continues: bool,
-    pub(super) has_more: bool,
-}
 
 /// The answer as it came.
 pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
+    /// What stands in the timeline between the rows, and is not asked for.
+    pub(super) others: Vec<Row>,
     pub(super) before: Option<Row>,
     pub(super) after: Option<Row>,
     pub(super) unproven: Vec<u64>,
@@ -71,22 +66,26 @@ enum Read {
 fn read(bytes: &[u8]) -> Result<Read, Finding> {
     let document = form::document(bytes)?;
     let members = Members::open(&document, "")?;
-    match members.text("completeness")? {
-        "proven" => {}
-        "not_provable" | "superset" => {
+    let several = match members.text("completeness")? {
+        "proven" => false,
+        "superset" => true,
+        "not_provable" => {
             let reason = members.get("reason").map_or(String::new(), reason_words);
             return Ok(Read::NotProvable(reason));
         }
-        _ => return Err(form::wrong("/completeness", "proven or not_provable")),
-    }
+        _ => return Err(form::wrong("/completeness", "proven, superset or not_provable")),
+    };
     let (ground, proof) = TimelineText::read(members.need("proof")?, "/proof")?;
-    let rows = members.list("data")?.iter().enumerate();
-    let rows = rows
-        .map(|(at, value)| {
-            let pointer = format!("/data/{at}");
-            Ok((form::record_bytes(value, &pointer)?, pointer))
-        })
-        .collect::<Result<Vec<_>, Finding>>()?;
+    let others = match (several, members.get("others")) {
+        (true, _) => records(&members, "others")?,
+        (false, None) => Vec::new(),
+        (false, Some(_)) => {
+            return Err(form::wrong(
+                "/others",
+                "of an answer that is proven by its own timeline",
+            ));
+        }
+    };
     let (before, after) = match members.get("boundary") {
         None => (None, None),
         Some(boundary) => {
@@ -98,14 +97,25 @@ fn read(bytes: &[u8]) -> Result<Read, Finding> {
         list.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<_>>>()
     })?;
     Ok(Read::Proven(Box::new(Answer {
-        query: Query::read(&members, &proof)?,
-        rows: Row::examine_all(rows),
+        query: Query::read(&members, &proof, several)?,
+        rows: Row::examine_all(records(&members, "data")?),
+        others: Row::examine_all(others),
         before,
         after,
         unproven: unproven.unwrap_or_default(),
         ground,
         proof,
     })))
+}
+
+/// The records of a list, each with its place.
+fn records(answer: &Members<'_>, name: &str) -> Result<Vec<(Vec<u8>, String)>, Finding> {
+    let records = answer.list(name)?.iter().enumerate();
+    let records = records.map(|(at, value)| {
+        let pointer = format!("/{name}/{at}");
+        Ok((form::record_bytes(value, &pointer)?, pointer))
+    });
+    records.collect()
 }
 
 fn reason_words(reason: &Value) -> String {
@@ -122,64 +132,11 @@ fn neighbour(boundary: &Members<'_>, name: &str) -> Result<Option<Row>, Finding>
     row.transpose()
 }
 
-impl Query {
-    fn read(answer: &Members<'_>, proof: &TimelineText) -> Result<Self, Finding> {
-        let query = Members::open(answer.need("query")?, "/query")?;
-        for (name, proven) in [
-            ("tenant", &proof.tenant),
-            ("label", &proof.label),
-            ("target", &proof.target),
-        ] {
-            let asked = query.get(name).and_then(Value::as_str).unwrap_or_default();
-            if asked != proven {
-                let detail = "the proof is about another timeline than the query";
-                let finding = Finding::new(Check::Completeness, format!("/query/{name}"), detail);
-                return Err(finding.wanted(asked, proven));
-            }
-        }
-        let time = |name: &str| query.maybe(name, "a time as in `ts`", |time| Timestamp::parse(time.as_str()?));
-        Ok(Self {
-            newest_first: match query.text("order")? {
-                "desc" => true,
-                "asc" => false,
-                _ => return Err(form::wrong("/query/order", "desc or asc")),
-            },
-            from: time("recorded_from")?,
-            to: time("recorded_to")?,
-            continues: query
-                .maybe("cursor", "true or false", Value::as_bool)?
-                .unwrap_or_default(),
-            has_more: answer.read("has_more", "true or false", Value::as_bool)?,
-        })
-    }
-
-    fn words(&self, name: &str) -> String {
-        let span = match (self.from, self.to) {
-            (None, None) => String::new(),
-            (Some(from), None) => format!(" from {from}"),
-            (None, Some(to)) => format!(" before {to}"),
-            (Some(from), Some(to)) => format!(" from {from} to before {to}"),
-        };
-        let order = if self.newest_first {
-            "newest first"
-        } else {
-            "oldest first"
-        };
-        let page = match (self.continues, self.has_more) {
-            (false, false) => "all of it",
-            (false, true) => "the first page",
-            (true, true) => "a page",
-            (true, false) => "the last page",
-        };
-        format!("{name}{span}, {order}: {page}")
-    }
-}
-
 fn check(case: &mut Case<'_>, answer: &Answer) {
     let mut signatures = Signatures::default();
     let mut sound = true;
     let neighbours = answer.before.iter().chain(&answer.after);
-    for row in answer.rows.iter().chain(neighbours) {
+    for row in answer.rows.iter().chain(&answer.others).chain(neighbours) {
         sound &= case.take_findings(row, &mut signatures);
         if let Some(said) = &row.said {
             case.check_log(&said.envelope.log, said.envelope.offset, &row.pointer);
@@ -198,6 +155,7 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
         return case.missed(&PLACED, reason);
     };
     let belong = page.check_membership(case, &answer.proof);
+    check_parted(case, answer);
     page.check_span(case, &answer.query);
     page.check_order(case);
     page.check_ends(case, answer, &head);
@@ -210,9 +168,40 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
     let name = answer.query.words(&answer.proof.name());
     case.facts.claims.push(format!(
         "{name}: {} proven rows, complete below offset {}",
-        page.rows.len(),
+        page.rows.len() - answer.others.len(),
         answer.proof.as_of
     ));
+    if !answer.query.and.is_empty() {
+        case.facts.claims.push(format!(
+            "found among {} proven rows of {}",
+            page.rows.len(),
+            answer.proof.name()
+        ));
+    }
+}
+
+/// Rows are those of which all conditions hold, and the others those of which one does not.
+fn check_parted(case: &mut Case<'_>, answer: &Answer) {
+    let asked_for = |row: &Row| row.said.as_ref().map(|said| answer.query.is_asked_for(&said.envelope));
+    let lists = [
+        (
+            &answer.rows,
+            false,
+            "the row does not meet all conditions that were asked for",
+        ),
+        (
+            &answer.others,
+            true,
+            "rows are left out: this one is asked for and stands among the others",
+        ),
+    ];
+    for (rows, wrong, detail) in lists {
+        for row in rows.iter().filter(|row| asked_for(row) == Some(wrong)) {
+            let finding = Finding::new(Check::Completeness, row.pointer.clone(), detail);
+            let offset = row.said.as_ref().map(|said| said.envelope.offset);
+            case.push(offset.map_or(finding.clone(), |offset| finding.at(offset)));
+        }
+    }
 }
 
 /// What needs a proof that holds.

@@ -1,9 +1,10 @@
 //! The rows of an answer side by side: what they are to each other, to the query, and to the timeline's root.
 
-use super::answer::{Answer, Query};
+use super::answer::Answer;
 use super::case::Case;
 use super::climb::Head;
 use super::form::{RangeText, TimelineText};
+use super::query::Query;
 use super::rows::Row;
 use crate::check::Check;
 use crate::finding::Finding;
@@ -22,16 +23,22 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Parts the rows at `as_of` and puts them into the order of the log.
     pub(super) fn sort(case: &mut Case<'_>, answer: &'a Answer) -> Option<Self> {
-        let rows = &answer.rows;
-        let offsets: Option<Vec<u64>> = rows.iter().map(offset).collect();
-        let offsets = offsets?;
-        let in_order = match answer.query.newest_first {
-            true => offsets.is_sorted_by(|a, b| a > b),
-            false => offsets.is_sorted_by(|a, b| a < b),
-        };
-        if !in_order {
-            let detail = "the rows are not in the order that was asked for, or one is repeated";
-            case.push(Finding::new(Check::Completeness, "/data", detail));
+        let offsets: Option<Vec<u64>> = answer.rows.iter().map(offset).collect();
+        let others: Option<Vec<u64>> = answer.others.iter().map(offset).collect();
+        let (offsets, others) = (offsets?, others?);
+        for (list, offsets) in [("/data", &offsets), ("/others", &others)] {
+            let in_order = match answer.query.newest_first {
+                true => offsets.is_sorted_by(|a, b| a > b),
+                false => offsets.is_sorted_by(|a, b| a < b),
+            };
+            if !in_order {
+                let detail = "the rows are not in the order that was asked for, or one is repeated";
+                case.push(Finding::new(Check::Completeness, list, detail));
+            }
+        }
+        if let Some(late) = others.iter().find(|offset| **offset >= answer.proof.as_of) {
+            let detail = "a row among the others is too new to be proven";
+            case.push(Finding::new(Check::Completeness, "/others", detail).at(*late));
         }
         let newer: Vec<u64> = offsets
             .iter()
@@ -48,8 +55,8 @@ impl<'a> Page<'a> {
             case.push(finding.wanted(format!("{found:?}"), format!("{listed:?}")));
         }
         case.facts.unproven = found;
+        let rows = answer.rows.iter().chain(&answer.others);
         let mut proven: Vec<&Row> = rows
-            .iter()
             .filter(|row| offset(row).is_some_and(|offset| offset < answer.proof.as_of))
             .collect();
         proven.sort_by_key(|row| offset(row));
@@ -74,14 +81,7 @@ impl<'a> Page<'a> {
             let Some(envelope) = row.said.as_ref().map(|said| &said.envelope) else {
                 continue;
             };
-            let belongs = match proof.label.as_str() {
-                "" => true,
-                "kind" => envelope.kind.as_str() == proof.target,
-                label => envelope
-                    .links
-                    .iter()
-                    .any(|link| link.label() == label && link.target() == proof.target),
-            };
+            let belongs = envelope.stands_in(&proof.label, &proof.target);
             let same_tenant = envelope.tenant.as_str() == proof.tenant;
             all &= same_tenant && belongs;
             if !same_tenant {
@@ -180,7 +180,9 @@ impl<'a> Page<'a> {
         let (first, last) = (!query.continues, !query.has_more);
         // A page without proven rows that has more behind it never reached the proven ones.
         let passed_by = self.rows.is_empty() && query.has_more;
-        let head_due = if query.newest_first { first && !passed_by } else { last };
+        // Whoever shows a row at or above as_of beside others has passed by everything between them.
+        let passes_head = self.has_newer && !self.rows.is_empty();
+        let head_due = passes_head || if query.newest_first { first && !passed_by } else { last };
         let tail_due = if query.newest_first { last } else { first && !passed_by };
         if head_due && until != count && self.after.is_none() {
             let finding = Finding::new(Check::Completeness, "/proof/range/until", "newer rows are left out");

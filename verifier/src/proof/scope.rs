@@ -208,13 +208,7 @@ impl Scope {
         if envelope.tenant.as_str() != proof.tenant {
             return Some(wrong("/tenant", "the record is another tenant's").wanted(&proof.tenant, &envelope.tenant));
         }
-        let mut links = envelope.links.iter();
-        let belongs = match proof.label.as_str() {
-            "" => true,
-            "kind" => envelope.kind.as_str() == proof.target,
-            label => links.any(|link| link.label() == label && link.target() == proof.target),
-        };
-        if !belongs {
+        if !envelope.stands_in(&proof.label, &proof.target) {
             return Some(wrong("", "the record is not of the bundle's timeline"));
         }
         let repeated = self.last.is_some_and(|(last, _)| offset <= last);
