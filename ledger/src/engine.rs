@@ -4,6 +4,7 @@
 //! whole, because only recovery knows what is on the disk.
 
 use crate::access::Access;
+use crate::block::StoredRecord;
 use crate::blocks::Blocks;
 use crate::checkpoint::{self, Announced, Checkpoints};
 use crate::cipher::Cipher;
@@ -362,8 +363,13 @@ impl Shared {
 
     /// The bytes of the record at `offset`, from a block in memory when one has it.
     pub(crate) fn record(&self, offset: u64) -> Result<Option<Arc<[u8]>>, Error> {
-        if let Some(bytes) = self.blocks.find(offset) {
-            return Ok(Some(bytes));
+        Ok(self.stored(offset)?.map(|stored| Arc::clone(&stored.bytes)))
+    }
+
+    /// The record at `offset` with its places in its timelines, from a block in memory when one has it.
+    pub(crate) fn stored(&self, offset: u64) -> Result<Option<Arc<StoredRecord>>, Error> {
+        if let Some(stored) = self.blocks.find(offset) {
+            return Ok(Some(stored));
         }
         let Some((first, sealed)) = self.store.block_at(offset)? else {
             return Ok(None);

@@ -9,6 +9,7 @@
 mod catch_up;
 mod delta;
 mod fragment;
+mod pace;
 mod page;
 mod pages;
 mod pending;

@@ -10,9 +10,9 @@ use crate::process;
 use crate::services::{BIN, Postgres, Purpose, nats};
 
 /// Benches known to need no server. Any other name, and no name at all, gets one.
-const ALONE: [&str; 13] = [
+const ALONE: [&str; 14] = [
     "append", "ndjson", "rebuild", "timeline", "verify", "open", "memory", "scale", "limits", "feed", "separate",
-    "sse", "proofs",
+    "sse", "proofs", "receipts",
 ];
 /// The variable by which the rebuild into Postgres finds its server.
 const BULK_URL: &str = "SIGIL_BENCH_POSTGRES_URL";

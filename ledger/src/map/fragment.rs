@@ -7,6 +7,8 @@
 use super::delta::ROWS;
 use crate::Error;
 use crate::index::Key;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use tlog::{Node, Perfect, hash_children};
 
 /// Nodes of a tile.
@@ -73,40 +75,68 @@ fn tile_key(timeline: &Key, row: u8, tile: u64) -> Vec<u8> {
     key
 }
 
-/// A perfect node of a timeline's tree. `scan` gives the entries whose keys begin with some bytes.
-pub(super) fn node<I: Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>>>(
-    timeline: &Key,
-    at: Perfect,
-    scan: impl FnOnce(Vec<u8>) -> I,
-) -> Result<Node, Error> {
-    let place = || format!("keyspace map: node {} at height {} of a timeline", at.index, at.height);
-    let missing = || Error::corrupt(place(), "it is missing");
-    let row = at.height / ROWS;
-    // One to eight nodes of the row, which stand in one tile.
-    let (width, first) = (1_u64 << (at.height % ROWS), at.index.checked_shl(at.height % ROWS));
-    let first = first.ok_or_else(missing)?;
-    let prefix = tile_key(timeline, u8::try_from(row).map_err(|_| missing())?, first / TILE);
-    let mut nodes: [Option<Node>; TILE as usize] = [None; TILE as usize];
-    for entry in scan(prefix) {
+/// The nodes of one tile, as far as they are there.
+type Tile = [Option<Node>; TILE as usize];
+
+/// The tree of one timeline, read by the tile: the nodes of a proof stand beside each other in few of them.
+pub(super) struct Tree {
+    timeline: Key,
+    tiles: HashMap<(u8, u64), Tile>,
+}
+
+impl Tree {
+    pub(super) fn new(timeline: Key) -> Self {
+        Self {
+            timeline,
+            tiles: HashMap::new(),
+        }
+    }
+
+    /// A perfect node of the tree. `scan` gives the entries whose keys begin with some bytes, always of the same state.
+    pub(super) fn node<I: Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>>>(
+        &mut self,
+        at: Perfect,
+        scan: impl FnOnce(Vec<u8>) -> I,
+    ) -> Result<Node, Error> {
+        let missing = || Error::corrupt(place(at), "it is missing");
+        let row = u8::try_from(at.height / ROWS).map_err(|_| missing())?;
+        // One to eight nodes of the row, which stand in one tile.
+        let (width, first) = (1_u64 << (at.height % ROWS), at.index.checked_shl(at.height % ROWS));
+        let first = first.ok_or_else(missing)?;
+        let tile = match self.tiles.entry((row, first / TILE)) {
+            Entry::Occupied(tile) => tile.into_mut(),
+            Entry::Vacant(slot) => slot.insert(join(scan(tile_key(&self.timeline, row, first / TILE)), at)?),
+        };
+        let wanted = tile.iter().skip((first % TILE) as usize).take(width as usize);
+        let mut row = wanted.copied().collect::<Option<Vec<_>>>().ok_or_else(missing)?;
+        while row.len() > 1 {
+            let pairs = row.as_chunks::<2>().0.iter();
+            row = pairs.map(|[left, right]| hash_children(left, right)).collect();
+        }
+        row.pop().ok_or_else(missing)
+    }
+}
+
+/// Puts the fragments of a tile together.
+fn join(entries: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>>, at: Perfect) -> Result<Tile, Error> {
+    let mut tile: Tile = [None; TILE as usize];
+    for entry in entries {
         let (key, value) = entry?;
         let start = key.last().copied().map_or(0, usize::from);
         let (found, rest) = value.as_chunks::<32>();
-        if !rest.is_empty() || start + found.len() > nodes.len() {
-            return Err(Error::corrupt(place(), "a fragment of its tile is malformed"));
+        if !rest.is_empty() || start + found.len() > tile.len() {
+            return Err(Error::corrupt(place(at), "a fragment of its tile is malformed"));
         }
-        nodes
-            .iter_mut()
+        tile.iter_mut()
             .skip(start)
             .zip(found)
             .for_each(|(to, node)| *to = Some(Node::from(*node)));
     }
-    let wanted = nodes.iter().skip((first % TILE) as usize).take(width as usize);
-    let mut row = wanted.copied().collect::<Option<Vec<_>>>().ok_or_else(missing)?;
-    while row.len() > 1 {
-        let pairs = row.as_chunks::<2>().0.iter();
-        row = pairs.map(|[left, right]| hash_children(left, right)).collect();
-    }
-    row.pop().ok_or_else(missing)
+    Ok(tile)
+}
+
+fn place(at: Perfect) -> String {
+    format!("keyspace map: node {} at height {} of a timeline", at.index, at.height)
 }
 
 #[cfg(test)]
@@ -151,8 +181,9 @@ mod tests {
                 let inside = store.range(prefix.clone()..).take_while(move |(key, _)| key.starts_with(&prefix));
                 inside.map(|(key, value)| Ok((key.clone(), value.clone())))
             };
+            let mut tree = Tree::new([7; 32]);
             let nodes = prove_range(from, until, size, |at| {
-                node(&[7; 32], at, scan).map_err(|error| panic!("{error}"))
+                tree.node(at, scan).map_err(|error| panic!("{error}"))
             }).map_err(|error: tlog::Error| error).unwrap();
             let leaves: Vec<_> = (from..until).map(leaf).collect();
             prop_assert_eq!(verify_range(from, &leaves, size, &frontier.root(), &nodes), Ok(()));
@@ -164,7 +195,7 @@ mod tests {
         let (mut store, _) = store(&[7; 32], &[20]);
         let read = |store: &BTreeMap<Vec<u8>, Vec<u8>>, height, index| {
             let entries: Vec<_> = store.clone().into_iter().collect();
-            node(&[7; 32], Perfect { height, index }, move |prefix| {
+            Tree::new([7; 32]).node(Perfect { height, index }, move |prefix| {
                 entries
                     .into_iter()
                     .filter(move |(key, _)| key.starts_with(&prefix))

@@ -9,7 +9,7 @@ use super::version::is_whole;
 use super::{fragment, trie};
 use crate::Error;
 use crate::index::Index;
-use crate::store::Store;
+use crate::store::{Store, View};
 use record::{Origin, Tenant};
 use tlog::{MapKey, MapLeaf, MapProof, Node, Perfect};
 
@@ -65,12 +65,26 @@ impl Maps {
         Ok(Proven::Ways { top, map })
     }
 
-    /// A perfect node of a timeline's tree; the whole chain has label and target empty. The newest version holds all of
-    /// those below the counts that it proves.
-    pub(crate) fn timeline_node(&self, tenant: &Tenant, label: &str, target: &str, at: Perfect) -> Result<Node, Error> {
-        let view = self.store.view();
-        let key = self.places.index.timeline(tenant, label, target);
-        fragment::node(&key, at, |prefix| view.map_prefix(&prefix))
+    /// The tree of a timeline; the whole chain has label and target empty. The newest version holds all nodes below the
+    /// counts that it proves.
+    pub(crate) fn timeline_tree(&self, tenant: &Tenant, label: &str, target: &str) -> TimelineTree {
+        TimelineTree {
+            view: self.store.view(),
+            tree: fragment::Tree::new(self.places.index.timeline(tenant, label, target)),
+        }
+    }
+}
+
+/// The tree of a timeline in one state of the store.
+pub(crate) struct TimelineTree {
+    view: View,
+    tree: fragment::Tree,
+}
+
+impl TimelineTree {
+    /// A perfect node of the tree.
+    pub(crate) fn node(&mut self, at: Perfect) -> Result<Node, Error> {
+        self.tree.node(at, |prefix| self.view.map_prefix(&prefix))
     }
 }
 

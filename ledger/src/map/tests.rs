@@ -119,9 +119,9 @@ fn check_version(maps: &Maps, records: &[Record], size: u64) {
         let count = leaves.len() as u64;
         assert_eq!(leaf.count, count);
         let (from, until) = (count / 3, count / 3 + 1 + count / 4);
+        let mut tree = maps.timeline_tree(&owner, &label, &target);
         let nodes = prove_range(from, until.min(count), count, |at| {
-            maps.timeline_node(&owner, &label, &target, at)
-                .map_err(|error| panic!("{error}"))
+            tree.node(at).map_err(|error| panic!("{error}"))
         });
         let nodes = nodes.map_err(|error: tlog::Error| error).expect("proves");
         let stretch = leaves.iter().skip(usize::try_from(from).expect("fits"));

@@ -2,8 +2,8 @@
 //!
 //! A cycle: the maps over all n records taken in are written, `ledger.map_root {size: n}` goes through the sequencer like
 //! any other record, and the state of the log right behind it is offered to be signed. One is due while any record but
-//! such a root lies at or above the n of the newest one; there is at most one per interval, and one more before the log is
-//! closed in order. Nobody waits for this thread but whoever closes the log.
+//! such a root lies at or above the n of the newest one; there is one per interval, begun early by what it takes, and one
+//! more before the log is closed in order. Nobody waits for this thread but whoever closes the log.
 //!
 //! Faults: a write that fails takes the engine out of service, as a failed commit does: it is the same disk and journal. A
 //! damaged page does not: the maps are thrown away and made again from the log, which goes on meanwhile.
@@ -11,6 +11,7 @@
 use super::Note;
 use super::catch_up::{STEP, catch_up};
 use super::delta::Delta;
+use super::pace::Pace;
 use super::pending::Pending;
 use super::writer::Writer;
 use crate::Error;
@@ -37,7 +38,7 @@ pub(crate) struct Worker {
     notes: Receiver<Note>,
     requests: mpsc::UnboundedSender<Message>,
     publisher: Publisher,
-    interval: Duration,
+    pace: Pace,
     writer: Writer,
     pending: Pending,
     /// Number of records taken in.
@@ -86,7 +87,7 @@ impl Worker {
             shared: start.shared,
             notes: start.notes,
             requests: start.requests,
-            interval: start.interval,
+            pace: Pace::new(start.interval),
             pending: Pending::default(),
             absorbed: 0,
             others: 0,
@@ -112,17 +113,13 @@ impl Worker {
 
     fn work(&mut self) -> Result<(), End> {
         self.mended(Self::begin)?;
-        let mut last: Option<Instant> = None;
         while !self.closing {
-            let wait = match last.map(|last| self.interval.saturating_sub(last.elapsed())) {
-                _ if !self.is_due() => Duration::from_secs(1),
-                None => Duration::ZERO,
-                Some(left) => left,
-            };
+            let begun = Instant::now();
+            let wait = if self.is_due() { self.pace.left(begun) } else { LOOK };
             if wait.is_zero() {
-                last = Some(Instant::now());
                 self.mended(Self::take_waiting)?;
                 self.mended(Self::cycle)?;
+                self.pace.ran(begun, Instant::now());
             } else {
                 self.mended(|worker| worker.wait(wait.min(LOOK)))?;
             }

@@ -155,7 +155,7 @@ impl Prover<'_> {
 
     /// Where the record at `offset` stands in the timeline; `None` when it is not in it.
     fn position(&self, name: Name<'_>, offset: u64) -> Result<Option<u64>, Error> {
-        let Some(stored) = self.shared.decoder().record(offset)? else {
+        let Some(stored) = self.shared.stored(offset)? else {
             return Ok(None);
         };
         let record = recovery::parse(&stored.bytes, offset)?;
@@ -169,10 +169,8 @@ impl Prover<'_> {
 }
 
 fn prove_range(maps: &Maps, name: Name<'_>, (from, until): (u64, u64), head: &MapLeaf) -> Result<TimelineRange, Error> {
-    let node = |place| {
-        let node = maps.timeline_node(name.tenant, name.label, name.target, place);
-        node.map_err(super::Failed)
-    };
+    let mut tree = maps.timeline_tree(name.tenant, name.label, name.target);
+    let node = |place| tree.node(place).map_err(super::Failed);
     let nodes = tlog::prove_range(from, until, head.count, node).map_err(failed)?;
     Ok(TimelineRange {
         from,

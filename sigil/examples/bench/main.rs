@@ -26,8 +26,9 @@ mod visible;
 
 use std::process::ExitCode;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "limits", "append", "http", "ndjson", "timeline", "verify", "scale", "feed", "separate", "sse", "proofs",
+    "receipts",
 ];
 
 fn main() -> ExitCode {
@@ -70,6 +71,9 @@ fn main() -> ExitCode {
     }
     if wanted("proofs") {
         runtime.block_on(proof::run());
+    }
+    if wanted("receipts") {
+        runtime.block_on(proof::receipts());
     }
     ExitCode::SUCCESS
 }

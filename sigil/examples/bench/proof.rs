@@ -23,7 +23,6 @@ const BUNDLE: u64 = 100_000;
 
 pub async fn run() {
     cost().await;
-    receipts().await;
     let home = Home::create();
     let records = std::env::var("SIGIL_BENCH_RECORDS")
         .ok()
@@ -40,30 +39,30 @@ pub async fn run() {
     bundle(&home, records.min(BUNDLE));
 }
 
-/// The append rate with checkpoints every second against that without, in turns.
+/// The append rate with checkpoints every second against that without, in turns, each into a log of its own: one that had
+/// been without would have to catch up meanwhile.
 async fn cost() {
-    let home = Home::create();
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let homes = [Home::create(), Home::create()];
+    let (mut rates, mut spent) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for round in 0..2 * ROUNDS {
-        let mut config = home.place.config();
-        let checkpoints = round % 2 == 0;
-        config.checkpoints = checkpoints.then(|| CheckpointConfig {
+        let side = round % 2;
+        let mut config = homes[side].place.config();
+        config.checkpoints = (side == 0).then(|| CheckpointConfig {
             interval: INTERVAL,
             after_stream: false,
             policy: None,
             known: Vec::new(),
         });
         let handle = Handle::open(config).expect("the log opens");
-        let measured = append::rate(&handle, 256, RECORDS).await.0;
+        let (rate, processor) = append::rate(&handle, 256, RECORDS).await;
         handle.close();
-        (if checkpoints { &mut with } else { &mut without }).push(measured);
+        rates[side].push(rate);
+        spent[side].push(processor / RECORDS as f64 * 1e6);
     }
-    table::row(
-        "append with map and checkpoints (vs without)",
-        median(&mut with),
-        median(&mut without),
-        "0.80",
-    );
+    let [with, without] = rates.each_mut().map(|rates| median(rates));
+    table::row("append with map and checkpoints (vs without)", with, without, "0.80");
+    let [with, without] = spent.each_mut().map(|spent| median(spent));
+    table::row("  processor time of an append (us vs without)", with, without, "");
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -72,7 +71,7 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 /// How long an acknowledgement, an inclusion receipt and a witnessed one take, under the same load.
-async fn receipts() {
+pub async fn receipts() {
     let home = Home::create();
     let server = Server::start(&home);
     let next = Arc::new(AtomicU64::new(0));
