@@ -141,9 +141,15 @@ impl Findings {
         }
     }
 
-    /// The findings that were kept so far, in the order in which they were met.
-    pub(crate) fn kept(&self) -> &[Finding] {
-        &self.kept
+    /// The findings that were kept since this was asked last, in the order in which they were met. There is room for as
+    /// many again.
+    pub(crate) fn take_kept(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// The checks that could not be made for everything, and why.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = (&Check, &str)> {
+        self.missed.iter().map(|(check, reason)| (check, reason.as_str()))
     }
 
     /// The findings that were kept, by offset, and how many more there were.

@@ -3,6 +3,7 @@
 //! For a monitor: it knows a checkpoint, reads the records up to it, and learns whether their tree, their map roots and
 //! their signatures are what the checkpoint says. Nothing that a store keeps beside its records is compared.
 
+use crate::check::Check;
 use crate::checkpoints::{self, Checkpoints};
 use crate::examine::Examiner;
 use crate::finding::Finding;
@@ -11,6 +12,7 @@ use crate::signature;
 use crate::source::StoredRecord;
 use crate::trust::Trust;
 use crate::walk::Walk;
+use std::collections::BTreeSet;
 use tlog::{Error, Policy};
 
 /// A log that is followed.
@@ -19,7 +21,8 @@ pub struct Follower {
     examiner: Examiner,
     trust: Option<Trust>,
     policy: Option<Policy>,
-    told: usize,
+    /// Checks that were told to be missed.
+    told: BTreeSet<Check>,
 }
 
 impl Follower {
@@ -36,7 +39,7 @@ impl Follower {
             examiner: Examiner::new(options.thorough),
             trust: options.trust.cloned(),
             policy,
-            told: 0,
+            told: BTreeSet::new(),
         })
     }
 
@@ -53,7 +56,7 @@ impl Follower {
         self.walk.checkpoints.await_also(known);
     }
 
-    /// Follows records in the order of the log; what is wrong with them, beyond what was told before.
+    /// Follows records in the order of the log; what is wrong with them, at most as many findings as were asked for.
     pub fn follow(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Vec<Finding> {
         let first = self.walk.next == 0;
         let stored = records.into_iter().map(|bytes| StoredRecord {
@@ -71,10 +74,14 @@ impl Follower {
         if first && self.walk.next > 0 {
             check_trust(&mut self.walk, self.trust.as_ref());
         }
-        let found = self.walk.findings.kept();
-        let new = found.get(self.told..).unwrap_or_default().to_vec();
-        self.told = found.len();
-        new
+        self.walk.findings.take_kept()
+    }
+
+    /// What could not be checked of the records so far, and why; each check once.
+    pub fn missed(&mut self) -> Vec<String> {
+        let missed = self.walk.findings.missed();
+        let new = missed.filter(|(check, _)| self.told.insert(**check));
+        new.map(|(check, reason)| format!("{check}: {reason}")).collect()
     }
 
     /// How many records have passed.

@@ -11,7 +11,7 @@
 
 use super::ProofOptions;
 use super::case::Case;
-use super::climb::Head;
+use super::climb::{Ground, Head};
 use super::form::{self, GroundText, Members, TimelineText};
 use super::page::Page;
 use super::query::Query;
@@ -41,7 +41,7 @@ pub fn verify_answer(bytes: &[u8], options: &ProofOptions<'_>) -> ProofReport {
     case.findings
         .not_asked(Check::Disclosure, "no opened values were given");
     if options.keys.is_empty() {
-        let reason = "the checkpoint vouches for the key that a record names";
+        let reason = "no record keys were given: the checkpoint vouches for what the rows say";
         case.findings.not_asked(Check::Key, reason);
     }
     match read(bytes) {
@@ -146,7 +146,7 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
         .into_iter()
         .for_each(|finding| case.push(finding));
     case.facts.records = answer.rows.len() as u64;
-    let Some(head) = climb(case, answer) else {
+    let Some((ground, head)) = climb(case, answer) else {
         let reason = "the proof does not lead to the checkpoint";
         return case.missed(&PLACED, reason);
     };
@@ -159,6 +159,7 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
     page.check_span(case, &answer.query);
     page.check_order(case);
     page.check_ends(case, answer, &head);
+    check_keys(case, &page, &ground);
     if sound && belong {
         page.check_range(case, answer, &head);
     } else {
@@ -166,9 +167,14 @@ fn check(case: &mut Case<'_>, answer: &Answer) {
         case.missed(&[Check::Inclusion], reason);
     }
     let name = answer.query.words(&answer.proof.name());
+    let place = answer.proof.range.as_ref().map(|range| {
+        let count = head.0.map_or(0, |(count, _)| count);
+        format!(", positions {} to before {} of {count}", range.from, range.until)
+    });
     case.facts.claims.push(format!(
-        "{name}: {} proven rows, complete below offset {}",
-        page.rows.len() - answer.others.len(),
+        "{name}: {} proven rows{}, complete below offset {}",
+        answer.rows.len() - page.newer.len(),
+        place.unwrap_or_default(),
         answer.proof.as_of
     ));
     if !answer.query.and.is_empty() {
@@ -204,12 +210,35 @@ fn check_parted(case: &mut Case<'_>, answer: &Answer) {
     }
 }
 
+/// Without keys to compare with, the only record key that the checkpoint vouches for is that of its own last leaf: a
+/// timeline binds what its records say, not who signed them.
+fn check_keys(case: &mut Case<'_>, page: &Page<'_>, ground: &Ground) {
+    if !case.options.keys.is_empty() {
+        return;
+    }
+    let is_other = |row: &Row| {
+        row.said
+            .as_ref()
+            .is_some_and(|said| said.envelope.pub_key != ground.pub_key)
+    };
+    if page.newer.iter().copied().any(is_other) {
+        let reason = "a row that no checkpoint covers names a key that nothing vouches for";
+        case.missed(&[Check::Key], reason);
+    }
+    if page.stretch().any(is_other) {
+        let note =
+            "a row names another record key than the newest map root: what the row says is proven, its key is not";
+        case.facts.notes.push(note.to_owned());
+    }
+}
+
 /// What needs a proof that holds.
 const PLACED: [Check; 4] = [Check::Inclusion, Check::Completeness, Check::Chain, Check::Time];
 
-fn climb(case: &mut Case<'_>, answer: &Answer) -> Option<Head> {
+fn climb(case: &mut Case<'_>, answer: &Answer) -> Option<(Ground, Head)> {
     let checkpoint = case.checkpoint(&answer.ground.checkpoint, None, "/proof/checkpoint");
     let ground = checkpoint.and_then(|checkpoint| case.ground(&checkpoint, &answer.ground, "/proof"));
     case.check_age(ground.map(|ground| ground.ts));
-    case.climb(&answer.proof, &ground?, "/proof")
+    let ground = ground?;
+    Some((ground, case.climb(&answer.proof, &ground, "/proof")?))
 }

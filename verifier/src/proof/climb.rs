@@ -19,6 +19,8 @@ pub(crate) struct Ground {
     pub(crate) map_root: MapRoot,
     /// When the map root record was written, by the log's own clock.
     pub(crate) ts: Timestamp,
+    /// The record key that it names: its leaf is over all of its bytes.
+    pub(crate) pub_key: [u8; 32],
 }
 
 /// A timeline's number of records and root; `None` when the timeline is proven to be absent.
@@ -40,8 +42,8 @@ impl Case<'_> {
             return None;
         }
         self.facts.as_of = Some(map_root.size);
-        let ts = said.envelope.ts;
-        Some(Ground { map_root, ts })
+        let (ts, pub_key) = (said.envelope.ts, said.envelope.pub_key);
+        Some(Ground { map_root, ts, pub_key })
     }
 
     /// What the map root record says, if it is one and may stand where it stands.

@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::finding::Finding;
 use record::Hash;
 use record::key::decode_base64;
+use record::link::TIMELINE_LABELS;
 use serde_json::{Map, Value};
 use tlog::{MapKey, MapLeaf, MapProof, Node};
 
@@ -187,10 +188,17 @@ impl TimelineText {
     fn of(members: &Members<'_>) -> Result<Self, Finding> {
         members.read("v", "version 1 of this form", |v| (v.as_u64() == Some(1)).then_some(()))?;
         let map = |name: &str| MapText::read(members.need(name)?, &members.pointer(name));
+        let (label, target) = (members.text("label")?, members.text("target")?);
+        // Of a label without timelines everything would be proven absent, whatever the log holds.
+        let named = TIMELINE_LABELS.contains(&label) && !target.is_empty();
+        if !named && !(label.is_empty() && target.is_empty()) {
+            let form = "a label that has timelines, with a target, or none for the whole chain";
+            return Err(wrong(members.pointer("label"), form));
+        }
         Ok(Self {
             tenant: members.text("tenant")?.to_owned(),
-            label: members.text("label")?.to_owned(),
-            target: members.text("target")?.to_owned(),
+            label: label.to_owned(),
+            target: target.to_owned(),
             as_of: members.number("as_of")?,
             top: map("top")?,
             map: map("map")?,

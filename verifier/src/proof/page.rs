@@ -11,13 +11,13 @@ use crate::finding::Finding;
 use record::Timestamp;
 use tlog::{Error, Node, verify_range};
 
-/// The rows that are to be proven, oldest first, with their neighbours.
+/// The rows that are to be proven, oldest first, with their neighbours, and those that are too new for it.
 pub(super) struct Page<'a> {
     before: Option<&'a Row>,
     pub(super) rows: Vec<&'a Row>,
     after: Option<&'a Row>,
-    /// Whether there are rows that are too new.
-    has_newer: bool,
+    /// At or above `as_of`, oldest first.
+    pub(super) newer: Vec<&'a Row>,
 }
 
 impl<'a> Page<'a> {
@@ -40,44 +40,43 @@ impl<'a> Page<'a> {
             let detail = "a row among the others is too new to be proven";
             case.push(Finding::new(Check::Completeness, "/others", detail).at(*late));
         }
-        let newer: Vec<u64> = offsets
-            .iter()
-            .copied()
-            .filter(|offset| *offset >= answer.proof.as_of)
-            .collect();
+        let proven = |row: &&Row| offset(row).is_some_and(|offset| offset < answer.proof.as_of);
+        let mut rows: Vec<&Row> = answer.rows.iter().chain(&answer.others).filter(proven).collect();
+        let mut newer: Vec<&Row> = answer.rows.iter().filter(|row| !proven(row)).collect();
+        rows.sort_by_key(|row| offset(row));
+        newer.sort_by_key(|row| offset(row));
         let mut listed = answer.unproven.clone();
-        let mut found = newer.clone();
+        let found: Vec<u64> = newer.iter().copied().filter_map(offset).collect();
         listed.sort_unstable();
-        found.sort_unstable();
         if listed != found {
             let detail = "the list of unproven rows is not that of the rows at or above as_of";
             let finding = Finding::new(Check::Completeness, "/unproven", detail);
             case.push(finding.wanted(format!("{found:?}"), format!("{listed:?}")));
         }
         case.facts.unproven = found;
-        let rows = answer.rows.iter().chain(&answer.others);
-        let mut proven: Vec<&Row> = rows
-            .filter(|row| offset(row).is_some_and(|offset| offset < answer.proof.as_of))
-            .collect();
-        proven.sort_by_key(|row| offset(row));
         Some(Self {
             before: answer.before.as_ref(),
-            rows: proven,
+            rows,
             after: answer.after.as_ref(),
-            has_newer: !newer.is_empty(),
+            newer,
         })
     }
 
     /// Everything that the range is about, oldest first.
-    fn stretch(&self) -> impl Iterator<Item = &'a Row> + Clone {
+    pub(super) fn stretch(&self) -> impl Iterator<Item = &'a Row> + Clone {
         let rows = self.rows.clone();
         self.before.into_iter().chain(rows).chain(self.after)
+    }
+
+    /// The same, with the rows behind it.
+    fn all(&self) -> impl Iterator<Item = &'a Row> + Clone {
+        self.stretch().chain(self.newer.clone())
     }
 
     /// Whether every row is one of the timeline's.
     pub(super) fn check_membership(&self, case: &mut Case<'_>, proof: &TimelineText) -> bool {
         let mut all = true;
-        for row in self.stretch() {
+        for row in self.all() {
             let Some(envelope) = row.said.as_ref().map(|said| &said.envelope) else {
                 continue;
             };
@@ -107,7 +106,8 @@ impl<'a> Page<'a> {
             let finding = Finding::new(Check::Completeness, format!("{}/ts", row.pointer), detail);
             case.push(offset(row).map_or(finding.clone(), |offset| finding.at(offset)));
         };
-        for row in self.rows.iter().filter(|row| early(row) || late(row)) {
+        let rows = self.rows.iter().chain(&self.newer);
+        for row in rows.filter(|row| early(row) || late(row)) {
             wrong(row, "the row lies outside the span of time that was asked for");
         }
         for row in self.before.iter().filter(|row| !early(row)) {
@@ -120,7 +120,7 @@ impl<'a> Page<'a> {
 
     /// What neighbouring rows say about each other: times, places in the chain, links between them.
     pub(super) fn check_order(&self, case: &mut Case<'_>) {
-        for (older, newer) in self.stretch().zip(self.stretch().skip(1)) {
+        for (older, newer) in self.all().zip(self.all().skip(1)) {
             let (Some(old), Some(new)) = (&older.said, &newer.said) else {
                 continue;
             };
@@ -152,44 +152,47 @@ impl<'a> Page<'a> {
     pub(super) fn check_ends(&self, case: &mut Case<'_>, answer: &Answer, head: &Head) {
         let query = &answer.query;
         let count = head.0.map_or(0, |(count, _)| count);
+        let wrong = |member: &str, detail: &str| Finding::new(Check::Completeness, member, detail);
+        if answer.rows.is_empty() && query.has_more {
+            let detail = "the page is empty and says that more rows follow";
+            return case.push(wrong("/has_more", detail));
+        }
+        let has_newer = !self.newer.is_empty();
+        // All rows are too new, and the page ends before it reaches what is proven.
+        let passed_by = self.rows.is_empty() && has_newer && query.newest_first && query.has_more;
+        if passed_by && count > 0 {
+            let reason = "every row is newer than the newest map: ask again in a moment";
+            return case.missed(&[Check::Completeness], reason);
+        }
         let (from, until) = match &answer.proof.range {
             Some(range) => (range.from, range.until),
             None if count == 0 => (0, 0),
             None if self.stretch().next().is_some() => {
                 let detail = "the proof has no range, although rows lie below as_of";
-                return case.push(Finding::new(Check::Completeness, "/proof/range", detail));
-            }
-            // All rows are too new, and the page ends before it reaches what is proven.
-            None if self.has_newer && query.newest_first && query.has_more => {
-                let reason = "every row is newer than the newest map: ask again in a moment";
-                return case.missed(&[Check::Completeness], reason);
+                return case.push(wrong("/proof/range", detail));
             }
             None if query.continues => {
                 let reason = "an empty page behind others says nothing about what it follows";
                 return case.missed(&[Check::Completeness], reason);
             }
             None => {
-                let finding = Finding::new(
-                    Check::Completeness,
-                    "/data",
-                    "rows are left out: the page shows none of them",
-                );
+                let finding = wrong("/data", "rows are left out: the page shows none of them");
                 return case.push(finding.wanted(format!("rows of {count}"), "none"));
             }
         };
         let (first, last) = (!query.continues, !query.has_more);
-        // A page without proven rows that has more behind it never reached the proven ones.
-        let passed_by = self.rows.is_empty() && query.has_more;
-        // Whoever shows a row at or above as_of beside others has passed by everything between them.
-        let passes_head = self.has_newer && !self.rows.is_empty();
-        let head_due = passes_head || if query.newest_first { first && !passed_by } else { last };
-        let tail_due = if query.newest_first { last } else { first && !passed_by };
-        if head_due && until != count && self.after.is_none() {
-            let finding = Finding::new(Check::Completeness, "/proof/range/until", "newer rows are left out");
+        let (newer_end, tail_due) = if query.newest_first {
+            (first, last)
+        } else {
+            (last, first)
+        };
+        // Rows behind `as_of` follow the newest one below it: what lies between them would be left out of the page.
+        if (newer_end || has_newer) && until != count && self.after.is_none() {
+            let finding = wrong("/proof/range/until", "newer rows are left out");
             case.push(finding.wanted(count, until));
         }
         if tail_due && from != 0 && self.before.is_none() {
-            let finding = Finding::new(Check::Completeness, "/proof/range/from", "older rows are left out");
+            let finding = wrong("/proof/range/from", "older rows are left out");
             case.push(finding.wanted(0, from));
         }
     }

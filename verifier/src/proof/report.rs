@@ -123,6 +123,14 @@ impl ProofReport {
         Outcome::of(self.verdicts.iter().map(|(_, verdict)| verdict))
     }
 
+    /// What is proven: nothing unless every check has passed.
+    fn claims(&self) -> &[String] {
+        match self.outcome() {
+            Outcome::Verified => &self.facts.claims,
+            Outcome::Failed | Outcome::Unchecked => &[],
+        }
+    }
+
     /// `{outcome, subject, checks, findings, more_findings, origin, size, root, as_of, ...}`; what is unknown is omitted.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -147,7 +155,7 @@ impl ProofReport {
         put("dated", facts.dated.map(Dated::to_json));
         put("age_s", facts.age.map(Value::from));
         put("witnesses", facts.quorum.as_ref().map(Quorum::to_json));
-        put("claims", Some(json!(facts.claims)));
+        put("claims", Some(json!(self.claims())));
         put("notes", Some(json!(facts.notes)));
         Value::Object(members)
     }
@@ -172,10 +180,7 @@ impl ProofReport {
                 .map(|quorum| format!("witnesses: {}", quorum.words())),
         );
         lines.extend(facts.notes.iter().map(|note| format!("note: {note}")));
-        lines.extend(match self.outcome() {
-            Outcome::Verified => facts.claims.clone(),
-            Outcome::Failed | Outcome::Unchecked => Vec::new(),
-        });
+        lines.extend(self.claims().iter().cloned());
         lines.push(match self.outcome() {
             Outcome::Verified => "verified".to_owned(),
             Outcome::Failed => "verification failed".to_owned(),

@@ -1,6 +1,9 @@
 //! Saved answers: every honest page verifies, and says what it proves.
 
+use crate::build::{key, public};
 use crate::world::{Asked, NOW, Name, World, options};
+use ed25519_dalek::Signer as _;
+use record::key::encode_base64;
 use serde_json::{Value, json};
 use verifier::{Check, Outcome, ProofOptions, ProofReport, Verdict, verify_answer};
 
@@ -111,6 +114,148 @@ fn rows_that_are_too_new_are_listed_and_not_claimed() {
         report.verdict(Check::Completeness),
         Some(Verdict::NotChecked(_))
     ));
+}
+
+/// Adds the records behind `as_of` that belong to the whole chain to a page, on the side on which they stand.
+fn with_newer(world: &World, page: &Value, newest_first: bool) -> Value {
+    let mut page = page.clone();
+    let as_of = page["proof"]["as_of"].as_u64().unwrap();
+    let newer = world
+        .timeline(CHAIN, world.size())
+        .into_iter()
+        .map(|one| one.record.offset);
+    let newer: Vec<u64> = newer.filter(|offset| *offset >= as_of).collect();
+    let rows = page["data"].as_array_mut().unwrap();
+    for offset in &newer {
+        let at = if newest_first { 0 } else { rows.len() };
+        rows.insert(at, world.json(*offset));
+    }
+    page["unproven"] = json!(newer);
+    page
+}
+
+#[test]
+fn nothing_is_left_out_between_the_proven_rows_and_newer_ones() {
+    let mut world = World::lively(20);
+    let at = world.newest();
+    (0..8).for_each(|number| world.event(number));
+    let count = world.timeline(CHAIN, at.map_size).len() as u64;
+    for newest_first in [true, false] {
+        for (end, outcome) in [(count, Outcome::Verified), (count - 2, Outcome::Failed)] {
+            let asked = Asked {
+                newest_first,
+                rows: 1..end,
+                cursor: true,
+                has_more: true,
+                from: false,
+                to: false,
+            };
+            let page = with_newer(&world, &world.answer(CHAIN, &asked, &at), newest_first);
+            let report = verify(&world, &page);
+            assert_eq!(
+                report.outcome(),
+                outcome,
+                "{newest_first} {end}: {:#?}",
+                report.findings
+            );
+            let found = report
+                .findings
+                .iter()
+                .all(|finding| finding.check == Check::Completeness);
+            assert!(found, "{:#?}", report.findings);
+        }
+    }
+}
+
+#[test]
+fn an_empty_page_has_nothing_behind_it() {
+    let world = World::lively(30);
+    let asked = Asked {
+        rows: 3..3,
+        to: true,
+        has_more: true,
+        ..Asked::all(0)
+    };
+    // The neighbour at the newer end alone: what lies at the older end is not shown.
+    let report = verify(&world, &world.answer(ACTOR, &asked, &world.newest()));
+    assert_eq!(report.findings[0].check, Check::Completeness, "{:#?}", report.verdicts);
+}
+
+#[test]
+fn a_row_that_no_checkpoint_covers_is_signed_by_a_key_that_one_vouches_for() {
+    let mut world = World::lively(20);
+    let at = world.newest();
+    (0..8).for_each(|number| world.event(number));
+    let count = world.timeline(CHAIN, at.map_size).len() as u64;
+    let mut answer = world.answer(CHAIN, &Asked::all(count), &at);
+    let row = &mut answer["data"][0];
+    assert_eq!(answer_key(row), public(4).to_base64());
+    let hash = record::Hash::from_hex(row["hash"].as_str().unwrap()).unwrap();
+    let forged = key(99).sign(&record::draft::signed_message(&hash));
+    row["pub_key"] = json!(public(99).to_base64());
+    row["sig"] = json!(encode_base64(&forged.to_bytes()));
+    let report = verify(&world, &answer);
+    assert_eq!(report.outcome(), Outcome::Unchecked, "{:#?}", report.findings);
+    assert!(matches!(report.verdict(Check::Key), Some(Verdict::NotChecked(_))));
+}
+
+fn answer_key(row: &Value) -> &str {
+    row["pub_key"].as_str().unwrap()
+}
+
+#[test]
+fn a_newer_row_belongs_to_the_timeline_and_the_span_as_well() {
+    let mut world = World::lively(20);
+    let at = world.newest();
+    (0..8).for_each(|number| world.event(number));
+    let count = world.timeline(CHAIN, at.map_size).len() as u64;
+    let honest = world.answer(CHAIN, &Asked::all(count), &at);
+    let other = world.timeline(Name("zeta", "", ""), world.size());
+    let other = other.last().unwrap().record.offset;
+    assert!(other >= at.map_size);
+    let mut foreign = honest.clone();
+    foreign["data"][0] = world.json(other);
+    foreign["unproven"][3] = json!(other);
+    let mut late = honest;
+    late["query"]["recorded_to"] = late["data"][1]["ts"].clone();
+    for bent in [foreign, late] {
+        let report = verify(&world, &bent);
+        assert_eq!(report.outcome(), Outcome::Failed, "{:#?}", report.verdicts);
+        assert_eq!(report.findings[0].check, Check::Completeness, "{:#?}", report.findings);
+    }
+}
+
+#[test]
+fn a_label_without_timelines_is_never_proven_absent() {
+    let world = World::lively(20);
+    let at = world.newest();
+    for name in [Name("acme", "trace", "trace:t1"), Name("acme", "", "agent:a2")] {
+        let report = verify(&world, &world.answer(name, &Asked::all(0), &at));
+        assert_eq!(
+            report.findings[0].check,
+            Check::Readable,
+            "{name:?} {:#?}",
+            report.verdicts
+        );
+        let bundle = world.timeline_bundle(name, 0..0, &at);
+        let trust = world.trust();
+        let report = verifier::verify_bundle(bundle.into_iter().map(Ok), &options(&trust));
+        assert_eq!(
+            report.findings[0].check,
+            Check::Readable,
+            "{name:?} {:#?}",
+            report.verdicts
+        );
+    }
+}
+
+#[test]
+fn what_a_failed_proof_would_have_said_is_not_said() {
+    let world = World::lively(20);
+    let mut answer = world.answer(ACTOR, &Asked::all(5), &world.newest());
+    assert_ne!(verify(&world, &answer).to_json()["claims"], json!([]));
+    answer["data"].as_array_mut().unwrap().pop();
+    assert_eq!(verify(&world, &answer).to_json()["claims"], json!([]));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod answers;
 mod build;
 mod bundles;
 mod fixtures;
+mod followed;
 mod intact;
 mod known_answer;
 mod maps;
