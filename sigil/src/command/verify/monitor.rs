@@ -188,8 +188,9 @@ impl Monitor {
                 }
                 Said::Yes(page) => {
                     page.iter().for_each(|bytes| self.samples.see(bytes));
-                    let found = self.records.follow(page).await?;
+                    let (found, missed) = self.records.follow(page).await?;
                     look.find(found);
+                    missed.into_iter().for_each(|reason| look.miss(reason));
                     look.records = Some(self.records.next());
                     if look.outcome == Outcome::Failed {
                         return Ok(());

@@ -47,17 +47,18 @@ impl Records {
         }
     }
 
-    /// Follows a page; what is wrong with it.
-    pub async fn follow(&mut self, page: Vec<Vec<u8>>) -> Result<Vec<Finding>, Failure> {
+    /// Follows a page; what is wrong with it, and what could not be checked.
+    pub async fn follow(&mut self, page: Vec<Vec<u8>>) -> Result<(Vec<Finding>, Vec<String>), Failure> {
         let Some(mut follower) = self.follower.take() else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         };
         let work = tokio::task::spawn_blocking(move || {
             let found = follower.follow(page);
             (follower, found)
         });
-        let (follower, found) = work.await.map_err(anyhow::Error::from)?;
+        let (mut follower, found) = work.await.map_err(anyhow::Error::from)?;
+        let missed = follower.missed();
         self.follower = Some(follower);
-        Ok(found)
+        Ok((found, missed))
     }
 }
