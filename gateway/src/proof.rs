@@ -12,7 +12,7 @@ mod timeline;
 pub(crate) use name::Name;
 pub(crate) use policy::{KEPT as POLICY_KEPT, Kept as KeptPolicy, policy};
 pub(crate) use reach::{Reached, State, UNTIL, Until, reach};
-pub(crate) use timeline::{Completeness, note_tag, prove};
+pub(crate) use timeline::{Completeness, note_tag, prove, read};
 
 use crate::Shared;
 use crate::error::{Code, Problem};

@@ -93,19 +93,72 @@ impl From<Problem> for Without {
     }
 }
 
-/// Proves that `page` is what `request` asks for.
+/// A page, and the row outside its first end where a bound of time is that end. Both are read at once: `ts` never
+/// decreases, so the first row behind a bound stays the first.
+///
+/// # Errors
+/// What the read model answers.
+pub(crate) async fn read(shared: &Shared, request: &TimelineRequest) -> Result<(Page, Option<Row>), Problem> {
+    let page = shared.queries.timeline(request.clone());
+    let Some(outside) = outside_first_end(request) else {
+        return Ok((page.await?, None));
+    };
+    let (page, outside) = tokio::join!(page, shared.queries.timeline(outside));
+    Ok((page?, outside?.rows.pop()))
+}
+
+/// What asks for the row next to the bound at which the first page begins.
+fn outside_first_end(request: &TimelineRequest) -> Option<TimelineRequest> {
+    let (order, recorded) = match (request.order, request.recorded) {
+        (Order::RecordedAscending, Span { from: Some(from), .. }) => (
+            Order::RecordedDescending,
+            Span {
+                from: None,
+                until: Some(from),
+            },
+        ),
+        (Order::RecordedDescending, Span { until: Some(until), .. }) => (
+            Order::RecordedAscending,
+            Span {
+                from: Some(until),
+                until: None,
+            },
+        ),
+        _ => return None,
+    };
+    let outside = TimelineRequest {
+        recorded,
+        order,
+        limit: 1,
+        ..request.clone()
+    };
+    let is_one = Name::all(request).is_ok_and(|names| names.len() == 1);
+    Some(outside).filter(|outside| is_one && outside.after.is_none())
+}
+
+/// Proves that `page` is what `request` asks for; `outside` came with it.
 ///
 /// # Errors
 /// `READ_MODEL_DAMAGED` when the log proves other rows; what the read model or the ledger answers.
-pub(crate) async fn prove(shared: &Shared, request: &TimelineRequest, page: &Page) -> Result<Completeness, Problem> {
-    match try_prove(shared, request, page).await {
+pub(crate) async fn prove(
+    shared: &Shared,
+    request: &TimelineRequest,
+    page: &Page,
+    outside: Option<Row>,
+) -> Result<Completeness, Problem> {
+    match try_prove(shared, request, page, outside).await {
         Ok(proven) => Ok(Completeness::Proven(Box::new(proven))),
         Err(Without::Reason(reason)) => Ok(Completeness::NotProvable(reason)),
         Err(Without::Problem(problem)) => Err(problem),
     }
 }
 
-async fn try_prove(shared: &Shared, request: &TimelineRequest, page: &Page) -> Result<Proven, Without> {
+async fn try_prove(
+    shared: &Shared,
+    request: &TimelineRequest,
+    page: &Page,
+    outside: Option<Row>,
+) -> Result<Proven, Without> {
     let mut names = Name::all(request)?;
     if page.rows.is_empty() && request.after.is_some() {
         return Err(Reason::PageAhead.into());
@@ -113,7 +166,7 @@ async fn try_prove(shared: &Shared, request: &TimelineRequest, page: &Page) -> R
     let ends = Ends::of(request, page);
     match names.pop() {
         Some(name) if names.is_empty() => {
-            let beside = neighbours(shared, request, page, ends).await?;
+            let beside = neighbours(shared, request, page, ends, outside).await?;
             let proof = ask(shared, &request.tenant, &name, page, Some(&beside)).await?;
             judge(name, page, ends, beside, proof)
         }
@@ -157,12 +210,14 @@ async fn ask(
     }
 }
 
-/// The rows next to the page, where a bound of time ends it.
+/// The rows next to the page, where a bound of time ends it. `outside` is known already: where there was none, one may have
+/// come before the page was read.
 async fn neighbours(
     shared: &Shared,
     request: &TimelineRequest,
     page: &Page,
     ends: Ends,
+    outside: Option<Row>,
 ) -> Result<Neighbours, Problem> {
     let one = async |order: Order, recorded: Span, beside: Option<&Row>| {
         let place = beside.map(|row| Place {
@@ -182,14 +237,19 @@ async fn neighbours(
     let oldest = page.rows.iter().min_by_key(|row| row.offset);
     let newest = page.rows.iter().max_by_key(|row| row.offset);
     let mut beside = Neighbours::default();
-    if let (Some(from), true) = (request.recorded.from, ends.older) {
+    if request.order == Order::RecordedAscending {
+        beside.before = outside;
+    } else {
+        beside.after = outside;
+    }
+    if let (Some(from), true, None) = (request.recorded.from, ends.older, &beside.before) {
         let earlier = Span {
             from: None,
             until: Some(from),
         };
         beside.before = one(Order::RecordedDescending, earlier, oldest).await?;
     }
-    if let (Some(until), true) = (request.recorded.until, ends.newer) {
+    if let (Some(until), true, None) = (request.recorded.until, ends.newer, &beside.after) {
         let later = Span {
             from: Some(until),
             until: None,

@@ -99,11 +99,12 @@ pub(crate) async fn timeline(
             return Ok(unchanged);
         }
     }
-    let page = shared.queries.timeline(asked.clone()).await?;
-    let completeness = if wants_proof {
-        Some(proof::prove(&shared, &asked, &page).await?)
+    let (page, completeness) = if wants_proof {
+        let (page, outside) = proof::read(&shared, &asked).await?;
+        let completeness = proof::prove(&shared, &asked, &page, outside).await?;
+        (page, Some(completeness))
     } else {
-        None
+        (shared.queries.timeline(asked.clone()).await?, None)
     };
     let next = page.rows.last().filter(|_| page.more).map(|row| {
         let place = Place {

@@ -68,7 +68,7 @@ pub(super) async fn prove(
         ..request.clone()
     };
     let whole = stretch(shared, &request, page).await?;
-    let beside = neighbours(shared, &request, &whole, ends).await?;
+    let beside = neighbours(shared, &request, &whole, ends, None).await?;
     let proof = ask(shared, &request.tenant, &name, &whole, Some(&beside)).await?;
     let proven = judge(name, &whole, ends, beside, proof)?;
     let others = part(whole, page, &names, proven.proof.as_of)?;
