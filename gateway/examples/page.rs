@@ -51,6 +51,7 @@ async fn main() {
             tokio::time::sleep(Duration::from_secs(3)).await;
             memory.append(sample(number)).await.expect("the sample is valid");
             memory.checkpoint();
+            memory.witness();
         }
     });
     gateway::serve(listener, app.router(), &Config::default(), std::future::pending()).await;

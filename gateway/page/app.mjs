@@ -1,7 +1,9 @@
 // The live timeline: asks for the first page of the filter every second and a half, marks what is new, and checks every
-// record that it shows, and the proof that the page comes with. The token, when the server wants one, lives in sessionStorage and goes into a header only.
+// record that it shows, and the proof that the page comes with. The token, when the server wants one, lives in sessionStorage
+// and goes into a header only; the newest checkpoint is remembered in localStorage.
 
 import { fill } from "./badge.mjs";
+import { follower } from "./follow.mjs";
 import { join, verifyPage } from "./proof.mjs";
 import { pageRecords, verify } from "./record.mjs";
 import { drawer, row, showCheck, summary } from "./view.mjs";
@@ -12,9 +14,13 @@ const LINK_PARAMETERS = ["actor", "subject", "resource", "session", "proposal", 
 const at = (id) => document.getElementById(id);
 
 const state = { entries: [], cursor: null, etag: null, paused: false, question: 0, extra: {}, shown: null, refused: false, proof: null, covered: null };
-// Roots by size, over all answers: two roots of one size are a fork.
-const roots = new Map();
-let checkpointKey;
+const follow = follower((path) => ask(path), browserStorage());
+let genesis;
+
+// Where the browser forbids it, the newest checkpoint is remembered until the page is left.
+function browserStorage() {
+  try { return globalThis.localStorage; } catch { return undefined; }
+}
 
 function parameters() {
   const form = new FormData(at("filters"));
@@ -31,7 +37,7 @@ async function ask(path, headers = {}) {
   if (response.ok) return { response, text };
   let problem = {};
   try { problem = JSON.parse(text); } catch { /* not ours: the status says enough */ }
-  throw Object.assign(new Error(problem.detail ?? `status ${response.status}`), { status: response.status, action: problem.action });
+  throw Object.assign(new Error(problem.detail ?? `status ${response.status}`), { status: response.status, code: problem.code, action: problem.action });
 }
 
 function complain(error) {
@@ -63,38 +69,41 @@ function asked(query) {
   const pairs = [["order", "desc"], ["cursor", query.has("cursor")]];
   if (query.has("tenant")) pairs.push(["tenant", query.get("tenant")]);
   if (query.has("q")) return pairs;
-  const labels = LINK_PARAMETERS.filter((name) => query.has(name));
-  return [...pairs, ["label", labels[0] ?? ""], ["target", query.get(labels[0]) ?? ""], ["recorded_from", undefined], ["recorded_to", undefined]];
+  const conditions = LINK_PARAMETERS.filter((name) => query.has(name)).map((name) => [name, query.get(name)]);
+  return [...pairs, ["conditions", conditions.length ? conditions : [["", ""]]], ["recorded_from", undefined], ["recorded_to", undefined]];
 }
 
-// The checkpoint key that the log's first record names, once that record has passed its own checks.
-async function learnKey() {
+// The checkpoint key that the log's first record names, and its hash, once that record has passed its own checks.
+async function learnGenesis() {
   const { text } = await ask("/v1/audit/timeline?tenant=sigil-ledger&order=asc&limit=1").catch(() => ({}));
-  const genesis = text && pageRecords(text)[0];
-  const result = genesis && (await verify(genesis));
+  const first = text && pageRecords(text)[0];
+  const result = first && (await verify(first));
   if (!result || result.hash !== "passed" || result.signature === "failed") return null;
-  const record = JSON.parse(genesis);
-  return record.kind === "ledger.genesis" && record.offset === 0 ? record.payload.checkpoint_key : null;
+  const record = JSON.parse(first);
+  return record.kind === "ledger.genesis" && record.offset === 0 ? { key: record.payload.checkpoint_key, hash: record.hash } : null;
 }
 
 async function prove(text, query) {
   const question = state.question;
-  checkpointKey ??= await learnKey();
-  const proof = await verifyPage(text, asked(query), checkpointKey);
-  if (question !== state.question) return;
-  if (proof.provable) proof.query = JSON.parse(text).query;
-  if (proof.root) {
-    proof.forked = (roots.get(proof.size) ?? proof.root) !== proof.root;
-    if (proof.forked) proof.checkpoint = "failed";
-    else roots.set(proof.size, proof.root);
+  genesis ??= await learnGenesis();
+  const proof = await verifyPage(text, asked(query), genesis?.key);
+  if (proof.provable) {
+    proof.query = JSON.parse(text).query;
+    proof.consistency = await follow.consistency(proof, genesis?.hash);
+    proof.witnesses = await follow.witnesses(proof, Date.now());
   }
+  if (question !== state.question) return;
   if (proof.completeness === "passed") {
     // A page that does not follow what was proven stands for itself, or is the newest one after a gap.
-    const joined = join(state.covered, proof.range);
-    if (!joined && query.has("cursor")) Object.assign(proof, { completeness: "failed", why: "records between two pages are left out" });
-    else state.covered = joined ?? proof.range;
+    const range = { ...proof.range, of: `${proof.query.label} ${proof.query.target}` };
+    const other = state.covered && state.covered.of !== range.of;
+    const joined = other ? null : join(state.covered, range);
+    if (joined || !query.has("cursor")) state.covered = { ...(joined ?? range), of: range.of };
+    else if (other) Object.assign(proof, { completeness: "not checked", why: "this page is proven by another timeline than the one before, so that it is not shown whether they touch" });
+    else Object.assign(proof, { completeness: "failed", why: "records between two pages are left out" });
   } else if (!query.has("cursor")) state.covered = null;
-  const bad = (found) => found && [found.checkpoint, found.inclusion, found.completeness].includes("failed");
+  const verdicts = (found) => [found.checkpoint, found.inclusion, found.completeness, found.consistency?.result, found.witnesses?.result];
+  const bad = (found) => found && verdicts(found).includes("failed");
   // The newest page tells the time; an older one is shown only when it is wrong.
   if (!query.has("cursor") || bad(proof)) state.proof = proof;
   drawBadge();

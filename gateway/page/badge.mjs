@@ -8,14 +8,8 @@ function item(result, name, text) {
   return element("li", {}, mark(result), " ", element("strong", {}, name), `: ${text}`);
 }
 
-/** The worst of several results. */
-function worst(results) {
-  return ["failed", "not checked"].find((result) => results.includes(result)) ?? "passed";
-}
-
 function named({ label, target, tenant }) {
-  const what = label === "" ? "the whole chain" : `${label} ${target}`;
-  return `${what} of tenant ${tenant}`;
+  return `${label === "" ? "the whole chain" : `${label} ${target}`} of tenant ${tenant}`;
 }
 
 function plural(count, word) {
@@ -26,7 +20,8 @@ function ofRecords(results) {
   const count = (name, result) => results.filter((found) => found[name] === result).length;
   const all = (name) => (count(name, "failed") ? "failed" : count(name, "passed") === results.length ? "passed" : "not checked");
   const shown = plural(results.length, "record");
-  const authentic = results.length ? worst([all("hash"), all("signature")]) : "not checked";
+  const both = [all("hash"), all("signature")];
+  const authentic = results.length ? ["failed", "not checked"].find((result) => both.includes(result)) ?? "passed" : "not checked";
   const failed = results.filter((found) => found.hash === "failed" || found.signature === "failed").length;
   const signature = failed
     ? `${failed} of ${shown} shown FAILED`
@@ -44,7 +39,7 @@ function ofRecords(results) {
 function ofCheckpoint(proof) {
   const words = {
     passed: `the checkpoint of ${plural(proof.size, "record")} is signed with the key that this server's first record names`,
-    failed: proof.forked ? "two different checkpoints of the same size: the log was forked" : `the signature is wrong${proof.why ? `: ${proof.why}` : ""}`,
+    failed: `the signature is wrong${proof.why ? `: ${proof.why}` : ""}`,
     "not checked": "no key to check it with, or no Ed25519 in this browser; after a rotation only a trust file knows the key",
   };
   return item(proof.checkpoint, "checkpoint", words[proof.checkpoint]);
@@ -63,7 +58,12 @@ function ofPlace(proof, covered) {
     ? `records ${from + 1} to ${until} of ${count}, none left out between them`
     : count ? `none of its ${plural(count, "record")} lies in this span of time` : "there is none";
   const newest = until === count && until > from ? ", none newer" : "";
-  return [...items, item("passed", "completeness", `${named(proof.query)}: ${place}${newest}, as of record ${proof.asOf}`)];
+  const { query, rows, asOf } = proof;
+  const one = `${named(query)}: ${place}${newest}`;
+  const text = query.and
+    ? `${query.and.map((other) => `${other.label} ${other.target}`).join(" and ")}: ${plural(rows, "proven row")} of the newest page, found here among all records of ${one}`
+    : one;
+  return [...items, item("passed", "completeness", `${text}, as of record ${asOf}`)];
 }
 
 function duration(seconds) {
@@ -72,44 +72,46 @@ function duration(seconds) {
 }
 
 function ofTime(proof, now) {
-  const age = Math.round((now - Date.parse(proof.time)) / 1000);
+  const seen = proof.witnesses?.time ? proof.witnesses.time * 1000 : null;
+  const age = Math.round((now - (seen ?? Date.parse(proof.time))) / 1000);
+  const whose = seen ? "the witnesses' clocks" : "the log's clock";
   if (!Number.isFinite(age)) return item("not checked", "freshness", "the proof has no time");
   const newer = proof.unproven.length ? `; ${plural(proof.unproven.length, "newer row")} not proven yet` : "";
   const old = age > FRESH_S ? ": nothing may have been recorded since, or this answer is old; this page cannot tell" : "";
-  const text = `as of ${duration(age)} ago, the log's clock against this computer's${newer}${old}`;
+  const text = `as of ${duration(age)} ago, ${whose} against this computer's${newer}${old}`;
   return item(age > FRESH_S ? "not checked" : "passed", "freshness", text);
 }
 
-function ofWitnesses(proof) {
-  const names = proof.cosignatures ?? [];
-  const text = names.length
-    ? `${plural(names.length, "cosignature")} on the checkpoint (${names.join(", ")}), not checked here: your trust file says whose count and how many make a quorum`
-    : "nobody has cosigned this checkpoint";
-  return item("not checked", "witnesses", text);
-}
+const UNPROVEN = ["checkpoint", "inclusion", "consistency", "completeness", "freshness", "witnesses"];
 
 /**
- * Fills the badge. `results` are those of the records shown, `proof` what `verifyPage` found of the newest page with the
- * answer's `query`, `covered` what was proven of all pages shown together.
+ * Fills the badge. `results` are those of the records shown, `proof` what `verifyPage` found of the newest page, with the
+ * answer's `query` and the verdicts `consistency` and `witnesses` of `follower`; `covered` what was proven of all pages
+ * shown together.
  */
 export function fill(badge, results, proof, covered, now) {
   const items = ofRecords(results);
   let bad = results.some((result) => Object.values(result).includes("failed"));
+  let proven = false;
   if (!proof?.provable) {
-    const reason = proof ? `not provable: ${proof.reason}` : "asking";
-    items.push(item("not checked", "completeness", reason));
+    const reason = proof ? `the server gave no proof: ${proof.reason}` : "asking";
+    items.push(...UNPROVEN.map((name) => item("not checked", name, name === "completeness" ? reason : "there is no proof to check it with")));
   } else {
-    items.push(ofCheckpoint(proof), ...ofPlace(proof, covered ?? proof.range));
-    if (proof.inclusion === "passed") items.push(ofTime(proof, now), ofWitnesses(proof));
-    bad ||= [proof.checkpoint, proof.inclusion, proof.completeness].includes("failed");
+    const { consistency, witnesses } = proof;
+    const time = proof.inclusion === "passed" ? ofTime(proof, now) : item("not checked", "freshness", "nothing leads to the checkpoint");
+    items.push(
+      ofCheckpoint(proof), ...ofPlace(proof, covered ?? proof.range), time,
+      item(consistency.result, "consistency", consistency.text), item(witnesses.result, "witnesses", witnesses.text));
+    const verdicts = [proof.checkpoint, proof.inclusion, proof.completeness, consistency.result, witnesses.result];
+    bad ||= verdicts.includes("failed");
+    proven = verdicts.slice(0, 3).every((verdict) => verdict === "passed");
   }
-  const proven = proof?.provable && worst([proof.checkpoint, proof.inclusion, proof.completeness]) === "passed";
   badge.className = `badge ${bad ? "failed" : proven ? "passed" : ""}`;
   badge.replaceChildren(
     element("strong", {}, bad ? "A check FAILED in this browser" : "Checked in this browser"),
     element("ul", { className: "checks" }, ...items),
     element("p", { className: "muted" },
-      "Not checked here: that the keys are the log's. This page and the keys come from the same server; ",
+      "Every verdict above was computed here; keys, witnesses and this page itself came from the server that is checked. ",
       element("code", {}, "sigil verify --trust FILE"), " takes them from your file."));
   return bad;
 }

@@ -7,30 +7,13 @@
 // from the proof. What cannot be checked here is said, not guessed.
 
 import { blake3, hex } from "./blake3.mjs";
-import { base64, canVerifySignatures, hashedBytes, pageRecords, valueText } from "./record.mjs";
+import { check, equal, fromHex, nodes, noteSignature, readNote, sha256 } from "./note.mjs";
+import { hashedBytes, items, pageRecords, valueText } from "./record.mjs";
 
 const encoder = new TextEncoder();
 
-async function sha256(...parts) {
-  const input = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => { input.set(part, at); return at + part.length; }, 0);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", input));
-}
-
 const leafHash = (data) => sha256([0], data);
 const children = (left, right) => sha256([1], left, right);
-const equal = (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]);
-const fromHex = (text) => Uint8Array.from(text.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
-
-function check(holds, why) {
-  if (!holds) throw new Error(why);
-}
-
-function nodes(texts) {
-  const found = texts.map(base64);
-  check(found.every((node) => node.length === 32), "a node of the proof is not 32 bytes");
-  return found;
-}
 
 /** Largest power of two below `size`: where a tree of two or more leaves splits (RFC 6962). */
 function split(size) {
@@ -81,6 +64,42 @@ export async function inclusionRoot(leaf, index, size, path) {
   return found;
 }
 
+/** The roots of the first `from` leaves and of all `size`, as the nodes of a consistency proof say; `known` is the first. */
+export async function consistencyRoots(from, known, size, beside) {
+  check(from > 0 && from <= size, "a log only grows");
+  let at = 0;
+  const take = () => {
+    check(at < beside.length, "the proof has too few nodes");
+    return beside[at++];
+  };
+  // Both roots of the part of the tree from `start` to `end`, of which the older tree has what lies below `from`.
+  async function roots(start, end, isOld) {
+    if (end === from) {
+      const node = isOld ? known : take();
+      return [node, node];
+    }
+    const middle = start + split(end - start);
+    if (from <= middle) {
+      const [older, newer] = await roots(start, middle, isOld);
+      return [older, await children(newer, take())];
+    }
+    const [older, newer] = await roots(middle, end, false);
+    const left = take();
+    return [await children(left, older), await children(left, newer)];
+  }
+  const found = await roots(0, size, true);
+  check(at === beside.length, "the proof has too many nodes");
+  return found;
+}
+
+/** Whether `text`, an answer of /v1/checkpoints/consistency, shows that the tree `newer` continues `older`. */
+export async function continues(text, older, newer) {
+  const { from, to, nodes: beside } = JSON.parse(text);
+  check(from === older.size && to === newer.size, "this is the proof between two other checkpoints");
+  const [first, last] = await consistencyRoots(from, fromHex(older.root), to, nodes(beside));
+  return equal(first, fromHex(older.root)) && equal(last, fromHex(newer.root));
+}
+
 const bit = (key, depth) => (key[depth >> 3] >> (7 - (depth % 8))) & 1;
 
 async function mapLeaf(key, end) {
@@ -109,36 +128,6 @@ export async function mapRoot(key, { siblings, end }) {
   return { root: node, head };
 }
 
-/** A signed note: `{origin, size, root, text, lines}` with lines `{name, id, signature}`. */
-export function readNote(note) {
-  const at = note.indexOf("\n\n");
-  check(at > 0, "the checkpoint is no signed note");
-  const text = note.slice(0, at + 1);
-  const [origin, size, root, ...rest] = text.slice(0, -1).split("\n");
-  check(rest.length === 0 && /^(0|[1-9]\d*)$/.test(size ?? "") && root, "the checkpoint is not origin, size and root");
-  check(Number.isSafeInteger(Number(size)), "the checkpoint's size is too large for this browser");
-  const lines = note.slice(at + 2).split("\n").filter(Boolean).map((line) => {
-    const [dash, name, encoded] = line.split(" ");
-    check(dash === "\u2014" && name && encoded, "a signature line of the checkpoint cannot be read");
-    const bytes = base64(encoded);
-    return { name, id: hex(bytes.slice(0, 4)), signature: bytes.slice(4) };
-  });
-  return { origin, size: Number(size), root: nodes([root])[0], text, lines };
-}
-
-/** "passed", "failed" or "not checked" for the log's own signature under the key in base64. */
-export async function noteSignature(note, publicKey) {
-  if (!publicKey || !(await canVerifySignatures())) return "not checked";
-  const key = base64(publicKey);
-  const id = hex((await sha256(encoder.encode(`${note.origin}\n`), [1], key)).slice(0, 4));
-  const line = note.lines.find((line) => line.name === note.origin && line.id === id);
-  // Another key: it may have been rotated, which only a trust file settles.
-  if (!line) return "not checked";
-  const imported = await crypto.subtle.importKey("raw", key, { name: "Ed25519" }, false, ["verify"]);
-  const verified = await crypto.subtle.verify({ name: "Ed25519" }, imported, line.signature, encoder.encode(note.text));
-  return verified ? "passed" : "failed";
-}
-
 async function logLeaf(text, hash, offset) {
   const whole = hex(await sha256(encoder.encode(text)));
   return leafHash(encoder.encode(`{"blake3":"${hash}","offset":${offset},"sha256":"${whole}","v":1}`));
@@ -153,11 +142,21 @@ function exact(text) {
 
 const timelineLeaf = (record) => leafHash([...encoder.encode("sigil/timeline/v1\n"), ...fromHex(record.hash)]);
 
-function belongs(record, { tenant, label, target }) {
-  if (record.tenant !== tenant) return false;
+function standsIn(record, { label, target }) {
   if (label === "") return true;
   if (label === "kind") return record.kind === target;
   return record.links.some((link) => link.label === label && link.target === target);
+}
+
+/** All conditions that an answer says it meets, each as a text. */
+function conditions({ label, target, and = [] }) {
+  return [{ label, target }, ...and].map((one) => JSON.stringify([one.label, one.target])).toSorted();
+}
+
+/** Whether the answer's `query` has the member that was asked for; "conditions" are an array of `[label, target]`. */
+function isAsked(query, [name, value]) {
+  if (name !== "conditions") return query[name] === value;
+  return JSON.stringify(conditions(query)) === JSON.stringify(value.map((one) => JSON.stringify(one)).toSorted());
 }
 
 /** From the checkpoint down to the timeline's head. */
@@ -182,16 +181,22 @@ async function climb(proof, mapText, note) {
 }
 
 /** Rows stand at exactly the positions of the range, which goes as far as the page claims. */
-async function place(answer, rows, boundary, head, asked) {
+async function place(answer, rows, others, boundary, head, asked) {
   const { proof, query } = answer;
-  const covered = rows.filter((row) => row.offset < proof.as_of);
+  const descending = query.order === "desc";
+  const sorted = (list) => list.every((row, at) => at === 0 || (row.offset < list[at - 1].offset) === descending);
+  check(sorted(rows) && sorted(others), "rows are out of order");
+  check(others.every((row) => row.offset < proof.as_of), "a row among the others is too new to be proven");
+  const meets = (row) => (query.and ?? []).every((one) => standsIn(row, one));
+  check(rows.every(meets), "a row does not meet all conditions");
+  check(!others.some(meets), "a row that meets all conditions is left out, and stands among the others");
+  const below = rows.filter((row) => row.offset < proof.as_of);
+  const covered = [...below, ...others].toSorted((a, b) => (descending ? b.offset - a.offset : a.offset - b.offset));
   const newer = rows.filter((row) => row.offset >= proof.as_of).map((row) => row.offset);
   check(JSON.stringify(newer) === JSON.stringify(answer.unproven), "the list of unproven rows is not that of the newer rows");
-  const descending = query.order === "desc";
-  check(rows.every((row, at) => at === 0 || (row.offset < rows[at - 1].offset) === descending), "rows are out of order");
   const members = [boundary.before, ...(descending ? covered.toReversed() : covered), boundary.after].filter(Boolean);
-  check(members.every((row) => belongs(row, proof)), "a row does not belong to this timeline");
-  check(asked.every(([name, value]) => query[name] === value), "this is the answer to another question");
+  check(members.every((row) => row.tenant === proof.tenant && standsIn(row, proof)), "a row does not belong to this timeline");
+  check(asked.every((one) => isAsked(query, one)), "this is the answer to another question");
   for (const name of ["tenant", "label", "target"]) check(query[name] === proof[name], "the proof is about another question");
   const time = (row) => row.ts;
   check(covered.every((row) => !(query.recorded_from > time(row)) && !(query.recorded_to <= time(row))), "a row lies outside the time");
@@ -223,7 +228,8 @@ async function place(answer, rows, boundary, head, asked) {
  */
 export async function verifyPage(text, asked, checkpointKey) {
   const answer = JSON.parse(text);
-  if (answer.completeness !== "proven") return { provable: false, reason: answer.reason?.text ?? "the server gave no reason" };
+  const several = answer.completeness === "superset";
+  if (!several && answer.completeness !== "proven") return { provable: false, reason: answer.reason?.text ?? "the server gave no reason" };
   const found = { provable: true, checkpoint: "failed", inclusion: "failed", completeness: "failed", unproven: answer.unproven };
   if (!globalThis.crypto?.subtle) {
     return { ...found, checkpoint: "not checked", inclusion: "not checked", completeness: "not checked", why: "this browser computes no SHA-256 here: open the page on localhost or with https" };
@@ -231,19 +237,22 @@ export async function verifyPage(text, asked, checkpointKey) {
   try {
     const note = readNote(answer.proof.checkpoint);
     Object.assign(found, { size: note.size, root: hex(note.root), asOf: answer.proof.as_of });
-    found.cosignatures = note.lines.filter((line) => line.name !== note.origin).map((line) => line.name);
+    found.note = note;
     found.checkpoint = await noteSignature(note, checkpointKey);
     const { head, map } = await climb(answer.proof, valueText(valueText(text, "proof"), "map_record"), note);
     found.time = map.ts;
     found.inclusion = "passed";
     const rows = pageRecords(text).map(exact);
+    check(several === Boolean(answer.query.and?.length) && several === ("others" in answer), "the answer mixes two forms of proof");
+    const others = several ? items(valueText(text, "others")).map(exact) : [];
     const outside = valueText(text, "boundary") ?? "{}";
     const neighbour = (side) => {
       const cut = valueText(outside, side);
       return cut === undefined ? null : exact(cut);
     };
     const boundary = { before: neighbour("before"), after: neighbour("after") };
-    found.range = await place(answer, rows, boundary, head, asked);
+    found.rows = rows.length - answer.unproven.length;
+    found.range = await place(answer, rows, others, boundary, head, asked);
     found.completeness = "passed";
   } catch (error) {
     found.why = error.message;

@@ -119,6 +119,31 @@ test("neighbours show the ends of a span of time", async () => {
   }
 });
 
+test("of two conditions, the rows are found among what one of them is proven to have", async () => {
+  const { text, asked } = provable.find(({ name }) => name === "two conditions");
+  const { data, others } = JSON.parse(text);
+  assert.ok(data.length > 1 && others.length > 1);
+  const sort = (rows) => rows.sort((a, b) => b.offset - a.offset);
+  for (let at = 0; at < data.length; at += 1) {
+    const hidden = changed(text, (answer) => { answer.others = sort([...answer.others, ...answer.data.splice(at, 1)]); });
+    assert.match((await verifyPage(hidden, asked, key)).why, /stands among the others/);
+  }
+  for (let at = 0; at < others.length; at += 1) {
+    const shown = changed(text, (answer) => { answer.data = sort([...answer.data, ...answer.others.splice(at, 1)]); });
+    assert.match((await verifyPage(shown, asked, key)).why, /does not meet all/);
+    const fewer = changed(text, (answer) => { answer.others.splice(at, 1); });
+    assert.match((await verifyPage(fewer, asked, key)).why, /records stand here/);
+  }
+  const alone = changed(text, (answer) => { answer.completeness = "proven"; });
+  assert.match((await verifyPage(alone, asked, key)).why, /two forms/);
+  const wider = changed(text, (answer) => { answer.query.and = []; });
+  assert.equal((await verifyPage(wider, asked, key)).completeness, "failed");
+  const other = changed(text, (answer) => { answer.query.and[0].target = "agent:planner"; });
+  assert.equal((await verifyPage(other, asked, key)).completeness, "failed");
+  const another = [["conditions", [["actor", "agent:coder"]]]];
+  assert.match((await verifyPage(text, another, key)).why, /another question/);
+});
+
 test("pages join where they touch", async () => {
   const [newer, older] = await Promise.all([first, second].map(({ text, asked }) => verifyPage(text, asked, key)));
   const both = join(newer.range, older.range);

@@ -63,18 +63,24 @@ export function valueText(text, name) {
   return found.length === 1 ? found[0][2] : undefined;
 }
 
-/** The exact texts of the records in the text of a timeline's answer. */
-export function pageRecords(text) {
-  const start = '{"data":[';
-  if (!text.startsWith(start)) throw new Error("this is no page of a timeline");
+/** The exact texts of the items of the array in `text`, up to its end. */
+export function items(text) {
+  if (text?.[0] !== "[") throw new Error("a list was expected");
   const found = [];
-  let at = start.length;
+  let at = 1;
   while (text[at] !== "]") {
     const end = valueEnd(text, at);
     found.push(text.slice(at, end));
     at = text[end] === "," ? end + 1 : end;
   }
   return found;
+}
+
+/** The exact texts of the records in the text of a timeline's answer. */
+export function pageRecords(text) {
+  const start = '{"data":';
+  if (!text.startsWith(`${start}[`)) throw new Error("this is no page of a timeline");
+  return items(text.slice(start.length));
 }
 
 /** The bytes that a record's hash covers. */

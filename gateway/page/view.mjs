@@ -24,7 +24,7 @@ function shortTime(time) {
   return time.replace("T", " ").replace(/\.0+Z$/, "").replace(/(\.\d{3})\d*Z$/, "$1");
 }
 
-const WORDS = { passed: ["✓", "passed-text", "passed"], failed: ["✗", "failed-text", "failed"], "not checked": ["–", "open-text", "not checked"] };
+const WORDS = { passed: ["✓", "passed-text", "passed"], failed: ["✗", "failed-text", "failed"], "not checked": ["–", "open-text", "could not be checked"], "not asked": ["·", "muted", "not asked"] };
 
 /** What a row says about its checks: the worst of hash, signature and chain; an unchecked chain is no failure. */
 export function summary(result) {

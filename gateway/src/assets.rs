@@ -22,7 +22,7 @@ macro_rules! asset {
 }
 
 /// All of them.
-pub(crate) static ASSETS: [Asset; 10] = [
+pub(crate) static ASSETS: [Asset; 12] = [
     asset!("/", HTML, "index.html"),
     asset!("/docs", HTML, "docs.html"),
     asset!("/page/style.css", "text/css; charset=utf-8", "style.css"),
@@ -30,6 +30,8 @@ pub(crate) static ASSETS: [Asset; 10] = [
     asset!("/page/view.mjs", SCRIPT, "view.mjs"),
     asset!("/page/badge.mjs", SCRIPT, "badge.mjs"),
     asset!("/page/proof.mjs", SCRIPT, "proof.mjs"),
+    asset!("/page/note.mjs", SCRIPT, "note.mjs"),
+    asset!("/page/follow.mjs", SCRIPT, "follow.mjs"),
     asset!("/page/record.mjs", SCRIPT, "record.mjs"),
     asset!("/page/blake3.mjs", SCRIPT, "blake3.mjs"),
     asset!("/page/docs.mjs", SCRIPT, "docs.mjs"),

@@ -125,6 +125,8 @@ pub(crate) const TABLE: &[Rule] = &[
     open("/page/view.mjs"),
     open("/page/badge.mjs"),
     open("/page/proof.mjs"),
+    open("/page/note.mjs"),
+    open("/page/follow.mjs"),
     open("/page/record.mjs"),
     open("/page/blake3.mjs"),
     open("/page/docs.mjs"),

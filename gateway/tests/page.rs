@@ -40,7 +40,7 @@ fn the_fixture_holds_answers_that_the_verifier_accepts() {
         ..ProofOptions::default()
     };
     let answers = fixture["answers"].as_array().unwrap();
-    assert!(answers.len() >= 8);
+    assert!(answers.len() >= 10);
     for answer in answers {
         let report = verify_answer(answer["text"].as_str().unwrap().as_bytes(), &options);
         let expected = if answer["name"] == "not provable" {
@@ -52,6 +52,32 @@ fn the_fixture_holds_answers_that_the_verifier_accepts() {
     }
 }
 
+/// What the page follows must be what the library proves: the same verdicts on the same notes.
+#[test]
+fn the_fixture_holds_checkpoints_that_continue_each_other_and_are_cosigned() {
+    let text = std::fs::read_to_string(page().join("follow.fixture.json")).unwrap();
+    let fixture: Value = serde_json::from_str(&text).unwrap();
+    let policy = tlog::Policy::parse(fixture["policy"].as_str().unwrap()).unwrap();
+    let notes: Vec<tlog::CheckpointText> = fixture["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| tlog::CheckpointText::parse(note.as_str().unwrap()).unwrap())
+        .collect();
+    for note in &notes {
+        let judged = policy.judge(note.note()).unwrap();
+        assert_eq!((judged.is_met, judged.seen.len()), (true, 2));
+    }
+    let proof: Value = serde_json::from_str(fixture["consistency"].as_str().unwrap()).unwrap();
+    let nodes = proof["nodes"].as_array().unwrap().iter().map(|node| {
+        let bytes = record::key::decode_base64::<32>(node.as_str().unwrap()).unwrap();
+        tlog::Node::from(bytes)
+    });
+    let nodes: Vec<tlog::Node> = nodes.collect();
+    let [older, newer] = [&notes[0], &notes[1]];
+    tlog::verify_consistency(older.size(), older.root(), newer.size(), newer.root(), &nodes).unwrap();
+}
+
 #[test]
 fn hash_and_verification_in_javascript() {
     let version = Command::new("node").arg("--version").output();
@@ -60,11 +86,17 @@ fn hash_and_verification_in_javascript() {
         return;
     };
     assert!(version.status.success());
-    let files = ["blake3.test.mjs", "record.test.mjs", "proof.test.mjs"].map(|file| page().join(file));
+    let files = [
+        "blake3.test.mjs",
+        "record.test.mjs",
+        "proof.test.mjs",
+        "follow.test.mjs",
+    ]
+    .map(|file| page().join(file));
     let run = Command::new("node").arg("--test").args(files).output().unwrap();
     let report = String::from_utf8_lossy(&run.stdout);
     assert!(
-        run.status.success() && report.contains("# fail 0") && report.contains("# pass 15"),
+        run.status.success() && report.contains("# fail 0") && report.contains("# pass 22"),
         "{report}"
     );
 }
