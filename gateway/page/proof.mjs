@@ -148,6 +148,9 @@ function standsIn(record, { label, target }) {
   return record.links.some((link) => link.label === label && link.target === target);
 }
 
+// Labels that have timelines. Under any other one everything is absent from every map.
+const LABELS = ["kind", "actor", "subject", "resource", "session", "proposal"];
+
 /** All conditions that an answer says it meets, each as a text. */
 function conditions({ label, target, and = [] }) {
   return [{ label, target }, ...and].map((one) => JSON.stringify([one.label, one.target])).toSorted();
@@ -195,11 +198,14 @@ async function place(answer, rows, others, boundary, head, asked) {
   const newer = rows.filter((row) => row.offset >= proof.as_of).map((row) => row.offset);
   check(JSON.stringify(newer) === JSON.stringify(answer.unproven), "the list of unproven rows is not that of the newer rows");
   const members = [boundary.before, ...(descending ? covered.toReversed() : covered), boundary.after].filter(Boolean);
-  check(members.every((row) => row.tenant === proof.tenant && standsIn(row, proof)), "a row does not belong to this timeline");
+  const known = [proof, ...(query.and ?? [])].every(({ label, target }) => LABELS.includes(label) || (label === "" && target === ""));
+  check(known, "this label has no timelines");
+  const all = [...members, ...rows];
+  check(all.every((row) => row.tenant === proof.tenant && standsIn(row, proof)), "a row does not belong to this timeline");
   check(asked.every((one) => isAsked(query, one)), "this is the answer to another question");
   for (const name of ["tenant", "label", "target"]) check(query[name] === proof[name], "the proof is about another question");
   const time = (row) => row.ts;
-  check(covered.every((row) => !(query.recorded_from > time(row)) && !(query.recorded_to <= time(row))), "a row lies outside the time");
+  check([...covered, ...rows].every((row) => !(query.recorded_from > time(row)) && !(query.recorded_to <= time(row))), "a row lies outside the time");
   check(!boundary.before || time(boundary.before) < query.recorded_from, "the neighbour before lies within the time");
   check(!boundary.after || time(boundary.after) >= query.recorded_to, "the neighbour after lies within the time");
   const count = head?.count ?? 0;

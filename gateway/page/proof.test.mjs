@@ -144,6 +144,19 @@ test("of two conditions, the rows are found among what one of them is proven to 
   assert.match((await verifyPage(text, another, key)).why, /another question/);
 });
 
+test("a label without timelines proves nothing, and a newer row must belong to the page too", async () => {
+  const { text } = provable.find(({ name }) => name === "nobody");
+  const odd = changed(text, ({ query, proof }) => { query.label = proof.label = "cause"; });
+  assert.notEqual((await verifyPage(odd, [], key)).completeness, "passed");
+  const actor = provable.find(({ name }) => name === "one actor");
+  const stranger = JSON.parse(first.text).data.find((row) => !row.links.some(({ target }) => target === "agent:coder"));
+  const mixed = changed(actor.text, (answer) => {
+    answer.data.unshift({ ...stranger, offset: 9_999_999 });
+    answer.unproven = [9_999_999];
+  });
+  assert.equal((await verifyPage(mixed, actor.asked, key)).completeness, "failed");
+});
+
 test("pages join where they touch", async () => {
   const [newer, older] = await Promise.all([first, second].map(({ text, asked }) => verifyPage(text, asked, key)));
   const both = join(newer.range, older.range);
