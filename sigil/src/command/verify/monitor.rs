@@ -8,6 +8,7 @@
 //! Invariant: the state is replaced only by a checkpoint that continues it. A server that is caught ends the watch with
 //! exit code 3, and both notes stay as files beside the state.
 
+mod look;
 mod records;
 mod samples;
 mod server;
@@ -19,15 +20,15 @@ use crate::cli::Verify;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::stop::Signals;
+use look::Look;
 use records::Records;
 use samples::Samples;
-use serde_json::json;
 use server::{Said, Server};
 use state::State;
 use std::time::Duration;
 use tlog::CheckpointText;
 use tokio::time::Instant;
-use verifier::{Check, Finding, Outcome, ProofReport, Verdict};
+use verifier::{Check, Outcome, ProofReport, Verdict};
 
 /// Watches the server at `url`.
 pub async fn run(url: &str, args: &Verify, output: &Output) -> Result<Exit, Failure> {
@@ -75,24 +76,23 @@ fn fails_beyond_witnesses(report: &ProofReport) -> bool {
     verdicts.any(|(check, verdict)| *check != Check::Witnesses && matches!(verdict, Verdict::Failed(_)))
 }
 
+/// How a checkpoint stands to the newest one that was seen before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is the first, or continues that one and takes its place.
+    Newest,
+    /// It is that one, or that one continues it.
+    Known,
+    /// It could not be compared.
+    Unknown,
+}
+
 struct Monitor {
     server: Server,
     beliefs: Beliefs,
     records: Records,
     samples: Samples,
     state: State,
-}
-
-/// What one look has shown.
-struct Look {
-    outcome: Outcome,
-    /// About the checkpoint, and about its consistency with the one before.
-    reports: Vec<ProofReport>,
-    /// What is wrong with the records.
-    findings: Vec<Finding>,
-    /// Records that were read so far, all of them from the first.
-    records: Option<u64>,
-    notes: Vec<String>,
 }
 
 impl Monitor {
@@ -107,21 +107,21 @@ impl Monitor {
             return Ok(look);
         }
         // Also without a quorum: that witnesses refuse may have the reason that is looked for here.
-        let newer = self.compare(&head, &note, &mut look).await?;
+        let standing = self.compare(&head, &note, &mut look).await?;
         if look.is_forked() {
             self.state.keep_evidence(&note, &mut look.notes)?;
         }
         if look.outcome == Outcome::Failed {
             return Ok(look);
         }
-        if newer {
+        if standing != Standing::Unknown {
             self.read_records(&head, &note, &mut look).await?;
         }
         if look.outcome == Outcome::Failed {
             self.state.keep_evidence(&note, &mut look.notes)?;
             return Ok(look);
         }
-        if newer {
+        if standing == Standing::Newest {
             self.state.put(&note)?;
         }
         self.ask_samples(&mut look).await?;
@@ -142,12 +142,12 @@ impl Monitor {
         }
     }
 
-    /// Holds the checkpoint against the newest one that was seen before; whether it takes that one's place.
-    async fn compare(&mut self, head: &CheckpointText, note: &str, look: &mut Look) -> Result<bool, Failure> {
-        let Some(known) = self.state.note().map(str::to_owned) else {
-            return Ok(true);
+    /// Holds the checkpoint against the newest one that was seen before.
+    async fn compare(&self, head: &CheckpointText, note: &str, look: &mut Look) -> Result<Standing, Failure> {
+        let Some(known) = self.state.note() else {
+            return Ok(Standing::Newest);
         };
-        let Ok(before) = CheckpointText::parse(&known) else {
+        let Ok(before) = CheckpointText::parse(known) else {
             let path = self.state.path();
             let detail = format!("{path}: the state is no checkpoint: move it away to begin anew");
             return Err(Failure::new(Exit::Unchecked, detail));
@@ -160,11 +160,11 @@ impl Monitor {
                 Said::No(reason) => {
                     let note = format!("whether {to} records continue {from} could not be checked: {reason}");
                     look.miss(note);
-                    return Ok(false);
+                    return Ok(Standing::Unknown);
                 }
             },
         };
-        let report = verifier::verify_consistency(&known, note, &nodes, &options(&self.beliefs));
+        let report = verifier::verify_consistency(known, note, &nodes, &options(&self.beliefs));
         look.add(report);
         if head.size() < before.size() {
             let note = format!(
@@ -174,7 +174,11 @@ impl Monitor {
             );
             look.miss(note);
         }
-        Ok(head.size() > before.size() || self.records.is_behind(head.size()))
+        // An older one never takes the place of a newer one, or what lies between could be exchanged afterwards.
+        Ok(match head.size() > before.size() {
+            true => Standing::Newest,
+            false => Standing::Known,
+        })
     }
 
     async fn read_records(&mut self, head: &CheckpointText, note: &str, look: &mut Look) -> Result<(), Failure> {
@@ -208,13 +212,14 @@ impl Monitor {
 
     /// Asks for a few answers with proof.
     async fn ask_samples(&mut self, look: &mut Look) -> Result<(), Failure> {
-        for query in self.samples.take() {
-            match self.server.answer(&query).await? {
+        for sample in self.samples.take() {
+            match self.server.answer(&sample.query()).await? {
                 Said::Yes(answer) => {
                     let report = verifier::verify_answer(&answer, &options(&self.beliefs));
                     // What cannot be proven yet will be asked for again.
                     match report.outcome() {
                         Outcome::Unchecked => look.notes.push("an answer could not be proven yet".to_owned()),
+                        Outcome::Verified if !sample.is_answered_by(&answer) => look.refuse(sample.refused()),
                         Outcome::Verified | Outcome::Failed => look.add(report),
                     }
                 }
@@ -227,71 +232,5 @@ impl Monitor {
     }
 }
 
-impl Look {
-    fn begin(report: ProofReport) -> Self {
-        Self {
-            outcome: report.outcome(),
-            reports: vec![report],
-            findings: Vec::new(),
-            records: None,
-            notes: Vec::new(),
-        }
-    }
-
-    /// Whether the checkpoint does not continue the one that was seen before.
-    fn is_forked(&self) -> bool {
-        let mut reports = self.reports.iter();
-        reports.any(|report| matches!(report.verdict(Check::Consistency), Some(Verdict::Failed(_))))
-    }
-
-    fn add(&mut self, report: ProofReport) {
-        self.worsen(report.outcome());
-        self.reports.push(report);
-    }
-
-    fn find(&mut self, findings: Vec<Finding>) {
-        if !findings.is_empty() {
-            self.worsen(Outcome::Failed);
-        }
-        self.findings.extend(findings);
-    }
-
-    fn miss(&mut self, note: String) {
-        self.worsen(Outcome::Unchecked);
-        self.notes.push(note);
-    }
-
-    fn worsen(&mut self, outcome: Outcome) {
-        self.outcome = match (self.outcome, outcome) {
-            (Outcome::Failed, _) | (_, Outcome::Failed) => Outcome::Failed,
-            (Outcome::Unchecked, _) | (_, Outcome::Unchecked) => Outcome::Unchecked,
-            (Outcome::Verified, Outcome::Verified) => Outcome::Verified,
-        };
-    }
-
-    fn tell(&self, output: &Output) {
-        let value = json!({
-            "outcome": self.outcome.as_str(),
-            "reports": self.reports.iter().map(ProofReport::to_json).collect::<Vec<_>>(),
-            "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
-            "records": self.records,
-            "notes": self.notes,
-        });
-        let mut lines: Vec<String> = Vec::new();
-        for report in &self.reports {
-            lines.push(format!("{}:", report.subject.as_str()));
-            lines.extend(report.lines().into_iter().map(|line| format!("  {line}")));
-        }
-        lines.extend(
-            self.findings
-                .iter()
-                .map(|finding| format!("FAILED   records: {finding}")),
-        );
-        if let Some(records) = self.records {
-            lines.push(format!("{records} records computed again, with their map roots"));
-        }
-        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
-        lines.push(self.outcome.as_str().to_owned());
-        output.data(&value, &lines.join("\n"));
-    }
-}
+#[cfg(test)]
+mod tests;

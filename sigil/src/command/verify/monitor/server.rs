@@ -17,6 +17,10 @@ const ANSWER_BYTES: usize = 256 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Records of one page.
 const PAGE: u64 = 200;
+/// The refusal of a server that makes no checkpoints.
+const UNSIGNED: &str = "503 PROOF_UNAVAILABLE";
+/// Statuses that say "later": not in time, too many requests, starting or stopping.
+const LATER: [&str; 3] = ["408", "429", "503"];
 
 /// The server.
 pub struct Server {
@@ -53,10 +57,11 @@ impl Server {
         match self.get("/tlog/checkpoint").await? {
             Said::Yes(body) => String::from_utf8(body.to_vec())
                 .map_err(|_| Failure::new(Exit::Unchecked, "the server's checkpoint is not UTF-8")),
-            Said::No(reason) => Err(Failure::new(
-                Exit::Unchecked,
-                format!("the server shows no checkpoint: {reason}"),
-            )),
+            Said::No(reason) => {
+                let later = reason != UNSIGNED && LATER.iter().any(|status| reason.contains(status));
+                let exit = if later { Exit::Unavailable } else { Exit::Unchecked };
+                Err(Failure::new(exit, format!("the server shows no checkpoint: {reason}")))
+            }
         }
     }
 
