@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Answers are those of the specification, in plain text: no problem+json here. Requests are small and few; what comes
-//! beyond [`UNDER_WAY`] at once is told to come again, so that nobody fills the memory or the disk's queue.
+//! beyond [`UNDER_WAY`] at once is told to come again, so that nobody fills the disk's queue. What is still coming is
+//! bounded by the listener's connections and by [`BODY_BYTES`].
 
 use crate::config::Config;
 use crate::metrics;
@@ -73,13 +74,6 @@ async fn add_checkpoint(State(desk): State<Arc<Desk>>, request: Request) -> Resp
 }
 
 async fn answer(desk: &Desk, request: Request) -> Response {
-    let Ok(slot) = Arc::clone(&desk.slots).try_acquire_owned() else {
-        let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once\n");
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
-    };
     let body = match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_BYTES)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
@@ -89,6 +83,14 @@ async fn answer(desk: &Desk, request: Request) -> Response {
             );
         }
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the request did not come in time\n"),
+    };
+    // Only now: who sends his request slowly keeps nobody else waiting.
+    let Ok(slot) = Arc::clone(&desk.slots).try_acquire_owned() else {
+        let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once\n");
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
     };
     let cosigner = Arc::clone(&desk.cosigner);
     // It waits for the disk. Once begun it is finished, whether or not somebody still waits for the answer.
@@ -219,6 +221,24 @@ mod tests {
             metrics.contains("cosigner_requests_total{status=\"409\"} 1"),
             "{metrics}"
         );
+    }
+
+    #[tokio::test]
+    async fn slow_requests_do_not_keep_others_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let router = routes(dir.path());
+        let mut slow = Vec::new();
+        for _ in 0..2 * UNDER_WAY {
+            let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+            let request = Request::builder().method("POST").uri("/add-checkpoint");
+            let request = request.body(Body::from_stream(never)).unwrap();
+            let mut answer = Box::pin(router.clone().oneshot(request));
+            // Begun, and waiting for its body.
+            assert!(futures_util::poll!(&mut answer).is_pending());
+            slow.push(answer);
+        }
+        let (status, _, line) = ask(&router, "POST", "/add-checkpoint", request(1, "a")).await;
+        assert_eq!((status, slow.len()), (200, 2 * UNDER_WAY), "{line}");
     }
 
     #[tokio::test]
