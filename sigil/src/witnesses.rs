@@ -119,11 +119,19 @@ impl Witnessing {
             wait_ms: u64::try_from(LAST.as_millis()).unwrap_or(u64::MAX),
         };
         let answered = tokio::time::timeout(2 * LAST, handle.prove(question)).await;
-        let met = matches!(&answered, Ok(Ok(Answer::Checkpoint(Some(checkpoint)))) if checkpoint.size >= size);
-        if !met {
+        if !matches!(answered, Ok(Ok(answer)) if is_met(&answer, size)) {
             tracing::warn!("the log is closed before a quorum of witnesses has cosigned its last checkpoint");
         }
     }
+}
+
+/// Whether a quorum has cosigned a checkpoint that covers the first `size` records. What was waited for in vain is answered
+/// with the newest one, whoever has cosigned it.
+fn is_met(answer: &Answer, size: u64) -> bool {
+    let Answer::Checkpoint(Some(checkpoint)) = answer else {
+        return false;
+    };
+    checkpoint.size >= size && checkpoint.witnessed == Some(true)
 }
 
 /// Passes on each new checkpoint once; cosignatures that are added to one are no news.
@@ -180,4 +188,32 @@ impl Log for OfHandle {
 
 fn node(text: &str) -> Option<Node> {
     <[u8; 32]>::try_from(STANDARD.decode(text).ok()?).ok().map(Node::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_checkpoint_without_its_quorum_is_not_taken_for_one_with_it() {
+        let of = |size, witnessed| {
+            let note = String::new();
+            Answer::Checkpoint(Some(SignedCheckpoint {
+                size,
+                map_size: 0,
+                signed_at: 0,
+                witnessed,
+                note,
+            }))
+        };
+        assert!(is_met(&of(5, Some(true)), 5));
+        for answer in [
+            of(5, Some(false)),
+            of(5, None),
+            of(4, Some(true)),
+            Answer::Checkpoint(None),
+        ] {
+            assert!(!is_met(&answer, 5), "{answer:?}");
+        }
+    }
 }
