@@ -82,12 +82,22 @@ impl Place {
     }
 
     /// How the log is opened to be written: what is new gets a signed checkpoint, at the latest when the log is closed. It
-    /// has to continue what is kept in the directory of its anchors.
+    /// has to continue what is kept in the directory of its anchors. A log with a stream gets one when its ledger runs
+    /// again: no checkpoint has records that the stream does not hold, and nobody publishes meanwhile.
     ///
     /// # Errors
     /// That directory cannot be read: without it nobody would see that the log was put back to an older copy.
     pub fn signing(&self) -> Result<Config, Failure> {
-        self.signing_under(None)
+        let mut config = self.signing_under(None)?;
+        if let Some(checkpoints) = &mut config.checkpoints {
+            checkpoints.after_stream = self.has_stream();
+        }
+        Ok(config)
+    }
+
+    /// Whether the log was published to a stream. A note of it that does not read is one all the same.
+    pub fn has_stream(&self) -> bool {
+        !matches!(ledger::feed::remembered(&self.data_dir), Ok(None))
     }
 
     /// The same, with the witnesses of this policy.

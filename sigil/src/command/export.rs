@@ -29,7 +29,7 @@ pub async fn run(verb: ExportVerb, output: &Output) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let handle = open(&place).await?;
     let exported = tokio::select! {
-        exported = export(&handle, &scope, policy, &args, output) => exported,
+        exported = export(&handle, &scope, (policy, place.has_stream()), &args, output) => exported,
         _ = signals.requested() => return Ok(Exit::Interrupted),
     };
     tokio::task::spawn_blocking(move || handle.close())
@@ -99,10 +99,14 @@ fn read_policy(path: &std::path::Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The log alone, with checkpoints: a read model is not needed.
+/// The log alone, with checkpoints: a read model is not needed. A log with a stream is not signed here: its checkpoints
+/// follow the stream, and nobody publishes meanwhile.
 async fn open(place: &Place) -> Result<Handle, Failure> {
     let mut config = place.config();
-    config.checkpoints.get_or_insert_with(CheckpointConfig::new);
+    config.checkpoints = Some(CheckpointConfig {
+        after_stream: place.has_stream(),
+        ..CheckpointConfig::new()
+    });
     let opened = tokio::task::spawn_blocking(move || Handle::open(config)).await;
     Ok(opened.map_err(anyhow::Error::from)??)
 }
@@ -110,10 +114,14 @@ async fn open(place: &Place) -> Result<Handle, Failure> {
 async fn export(
     client: &dyn LedgerClient,
     scope: &Scope,
-    policy: Option<String>,
+    (policy, has_stream): (Option<String>, bool),
     args: &ExportProof,
     output: &Output,
 ) -> Result<(), Failure> {
+    if !has_stream {
+        // Otherwise the newest checkpoint that there is has to do: no other one comes.
+        ask::everything_covered(client).await?;
+    }
     let plan = Plan::make(client, scope, policy).await?;
     let mut sink = Sink::open(args.out.as_deref())?;
     sink.line(&plan.head)?;

@@ -1,6 +1,6 @@
 //! `docs/PROOFS.md`: the commands by which it says that every promise is checked by hand are run as they stand there.
 
-use crate::log::{Ran, sigil};
+use crate::log::{Log, Ran, event, sigil};
 use crate::python::python;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -95,4 +95,32 @@ fn bash() -> Command {
         };
     }
     bash
+}
+
+#[test]
+fn what_a_stream_does_not_hold_yet_is_neither_signed_nor_exported() {
+    let log = Log::signing();
+    let append = |action: &str| {
+        let sent = event("agent:a1", action).to_string();
+        log.feed(&["record", "append"], &sent).exits(0);
+    };
+    let newest = || log.run(&["record", "tail", "-n", "1"]).exits(0).json()["kind"].clone();
+    append("before");
+    assert_eq!(newest(), "ledger.map_root");
+    let bundle = log.path("log.sigil-proof");
+    let export = || {
+        let out = bundle.to_str().expect("a path of text");
+        let ran = log.run(&["export", "proof", "--log", "--json", "--out", out]);
+        ran.exits(0).json()["as_of"].clone()
+    };
+    let as_of = export();
+    // What the feed leaves there when it publishes for the first time.
+    let slug = record::Slug::parse("audit").expect("a slug");
+    let name = record::wire::stream_name(&slug, 0);
+    std::fs::write(log.data_dir().join("stream"), format!("{name}\n")).expect("a file");
+    append("after");
+    assert_eq!((newest(), export()), ("audit.event".into(), as_of));
+    let mut verify = sigil();
+    verify.arg("verify").arg(&bundle).arg("--trust").arg(log.trust_file());
+    Ran::of(&mut verify).exits(0);
 }

@@ -4,6 +4,7 @@ use super::Name;
 use crate::exit::{Exit, Failure};
 use ledger_client::LedgerClient;
 use ledger_client::proof::{Answer, NodeText, Question, Stretch, TimelineProof, Unprovable};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long a checkpoint is waited for that covers what was there at the start.
@@ -11,8 +12,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long one answer may take; the ledger bounds it too.
 const WAIT_MS: u64 = 10_000;
 
+/// Waits until the newest checkpoint's map covers everything that the log holds now.
+pub async fn everything_covered(client: &dyn LedgerClient) -> Result<(), Failure> {
+    covered(client, settled(client).await?).await
+}
+
 /// Waits until the newest checkpoint's map covers the first `records` records.
-pub async fn covered(client: &dyn LedgerClient, records: u64) -> Result<(), Failure> {
+async fn covered(client: &dyn LedgerClient, records: u64) -> Result<(), Failure> {
     let (begin, mut covering) = (Instant::now(), records);
     loop {
         let question = Question::Checkpoint {
@@ -30,6 +36,23 @@ pub async fn covered(client: &dyn LedgerClient, records: u64) -> Result<(), Fail
             _ => return Err(unprovable(Unprovable::NotYet)),
         }
     }
+}
+
+/// Number of records up to the last one that is not of the map itself: a map covers them soon.
+async fn settled(client: &dyn LedgerClient) -> Result<u64, Failure> {
+    let mut size = client.head().await?.size;
+    while size > 0 {
+        let record = client.read(size - 1, 1).await?;
+        let kind = record.first().and_then(|record| {
+            let value: Value = serde_json::from_slice(&record.bytes).ok()?;
+            Some(value.get("kind")?.as_str()? == "ledger.map_root")
+        });
+        if kind != Some(true) {
+            break;
+        }
+        size -= 1;
+    }
+    Ok(size)
 }
 
 /// The proof of a timeline by the newest map that covers at most `at_most` records.

@@ -34,7 +34,6 @@ struct Ground {
 impl Plan {
     /// Asks the ledger for everything that proves `scope`.
     pub async fn make(client: &dyn LedgerClient, scope: &Scope, policy: Option<String>) -> Result<Self, Failure> {
-        ask::covered(client, settled(client).await?).await?;
         let rotated = Name {
             tenant: "sigil-ledger".to_owned(),
             label: "kind",
@@ -139,23 +138,6 @@ impl Ground {
         }
         Ok(part)
     }
-}
-
-/// Number of records up to the last one that is not of the map itself: a map covers them soon.
-async fn settled(client: &dyn LedgerClient) -> Result<u64, Failure> {
-    let mut size = client.head().await?.size;
-    while size > 0 {
-        let record = client.read(size - 1, 1).await?;
-        let kind = record.first().and_then(|record| {
-            let value: Value = serde_json::from_slice(&record.bytes).ok()?;
-            Some(value.get("kind")?.as_str()? == "ledger.map_root")
-        });
-        if kind != Some(true) {
-            break;
-        }
-        size -= 1;
-    }
-    Ok(size)
 }
 
 /// Records of the timeline below the map's size.
