@@ -34,10 +34,13 @@ pub async fn run(args: Verify, output: &Output) -> Result<Exit, Failure> {
     if !args.anchors.is_empty() && (args.record.is_some() || args.what.as_deref().is_some_and(is_alone)) {
         return Err(Failure::new(Exit::Usage, ANCHORED));
     }
-    if let Some(url) = args.what.as_deref().and_then(Path::to_str).filter(|what| is_url(what)) {
+    let url = args.what.as_deref().and_then(Path::to_str).filter(|what| is_url(what));
+    let file = args.what.as_deref().filter(|path| path.is_file());
+    refuse_unused(&args, url.is_some(), file.is_some())?;
+    if let Some(url) = url {
         return monitor::run(url, &args, output).await;
     }
-    if let Some(path) = args.what.as_deref().filter(|path| path.is_file()) {
+    if let Some(path) = file {
         return file::run(path, &args, output).await;
     }
     let log = cli::LogArgs {
@@ -125,6 +128,49 @@ async fn check(
         findings.extend(replay::compare(place, &inspection).await?);
     }
     Ok(tell(&report, &findings, output))
+}
+
+/// Refuses flags that say nothing about what is checked: who asks for a check must not take silence for a pass. What a file
+/// cannot be asked is said when it is known what it is.
+fn refuse_unused(args: &Verify, is_url: bool, is_file: bool) -> Result<(), Failure> {
+    let watch = &args.watch;
+    let watched = [
+        ("--follow", watch.follow),
+        ("--state", watch.state.is_some()),
+        ("--token-file", watch.token_file.is_some()),
+        ("--ca-file", watch.ca_file.is_some()),
+    ];
+    let kept = [
+        ("--proof", args.proof.is_some()),
+        ("--continues", args.continues.is_some()),
+        ("--disclosures", args.disclosures.is_some()),
+    ];
+    if is_url {
+        refuse(&kept, "a server")?;
+        let of_logs = [
+            ("--record", args.record.is_some()),
+            ("--checkpoint", !args.checkpoints.is_empty()),
+            ("--thorough", args.thorough),
+        ];
+        return refuse(&of_logs, "a server");
+    }
+    refuse(&watched, "what is no server")?;
+    if is_file {
+        return Ok(());
+    }
+    refuse(&kept, "a directory")?;
+    // The end of a directory's log is its own HEAD, which has no date.
+    refuse(&[("--max-age", args.max_age.is_some())], "a directory")?;
+    let whole = args.record.is_some() && !args.checkpoints.is_empty();
+    refuse(&[("--checkpoint", whole)], "one record of a directory")
+}
+
+/// Refuses the flags that are set.
+fn refuse(flags: &[(&str, bool)], what: &str) -> Result<(), Failure> {
+    let set = flags.iter().find(|(_, set)| *set);
+    set.map_or(Ok(()), |(flag, _)| {
+        Err(Failure::new(Exit::Usage, format!("{flag} says nothing about {what}")))
+    })
 }
 
 fn is_url(what: &str) -> bool {

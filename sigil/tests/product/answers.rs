@@ -2,7 +2,7 @@
 //! file that `sigil init` wrote.
 
 use crate::client::{Answer, Client};
-use crate::log::{Log, event, id};
+use crate::log::{Log, Ran, event, id, sigil};
 use crate::server::Server;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -102,6 +102,20 @@ fn a_record_its_checkpoint_and_the_tiles_lead_to_one_root() {
     let written = client.ask("POST /v1/records?until=included", &waits, sent.as_bytes());
     let written = written.expect("the server answers").is(201);
     assert_ne!(written.json()["state"], "committed");
+    let proven = format!("GET {}/proof?until=witnessed", written.header("location"));
+    let proven = client.ask(&proven, &[("Accept", "application/json"), ("Prefer", "wait=25")], b"");
+    let proven = proven.expect("the server answers").is(200).body;
+    let verify = |bytes: &[u8]| {
+        let file = log.write("proven.json", bytes);
+        let mut command = sigil();
+        Ran::of(command.arg("verify").arg(file).arg("--trust").arg(log.trust_file()))
+    };
+    let said = verify(&proven).exits(0);
+    assert!(said.out.contains("inclusion"), "{said:?}");
+    let changed = String::from_utf8(proven)
+        .expect("text")
+        .replacen("agent:c", "agent:d", 1);
+    verify(changed.as_bytes()).exits(3);
     let proof = client.get(&format!("{}/proof", written.header("location"))).is(200);
     let proof = ProofText::parse(std::str::from_utf8(&proof.body).expect("text")).expect("a proof");
     let record = client.get(written.header("location")).is(200).body;

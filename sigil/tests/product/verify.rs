@@ -106,3 +106,35 @@ fn what_a_file_is_its_content_says() {
         assert!(ran.err.contains("neither a record"), "{name}: {ran:?}");
     }
 }
+
+#[test]
+fn a_flag_that_says_nothing_about_what_is_checked_is_refused() {
+    let log = Log::new();
+    append(&log, &["agent:a1"]);
+    let (bundle, note) = export(&log, "chain");
+    let file = log.write("checkpoint", &note);
+    let name = file.to_str().expect("a path of text");
+    let (dir, url) = (log.data_dir(), PathBuf::from("http://127.0.0.1:9"));
+    for (what, flags, word) in [
+        (&dir, &["--max-age", "1h"][..], "--max-age"),
+        (&dir, &["--proof", name], "--proof"),
+        (&dir, &["--disclosures", name], "--disclosures"),
+        (&dir, &["--state", name], "--state"),
+        (
+            &dir,
+            &["--record", "01900000-0000-7000-8000-00000000000f", "--checkpoint", name],
+            "--checkpoint",
+        ),
+        (&file, &["--checkpoint", name], "--checkpoint"),
+        (&file, &["--proof", name], "--continues"),
+        (&file, &["--record", name], "--record"),
+        (&bundle, &["--disclosures", name], "--disclosures"),
+        (&bundle, &["--proof", name, "--continues", name], "--proof"),
+        (&bundle, &["--follow"], "--follow"),
+        (&url, &["--checkpoint", name], "--checkpoint"),
+        (&url, &["--disclosures", name], "--disclosures"),
+    ] {
+        let ran = verify(&log, what, flags).exits(2);
+        assert!(ran.err.contains(word) && ran.out.is_empty(), "{flags:?}: {ran:?}");
+    }
+}

@@ -1,6 +1,8 @@
-//! One file: a record, a `.tlog-proof`, a saved answer, a proof bundle or a checkpoint. What it is, its content says.
+//! One file: a record, a `.tlog-proof`, a record with its proof as the API answers it, a saved answer, a proof bundle or a
+//! checkpoint. What it is, its content says.
 //!
-//! Everything needed is in the files that the arguments name: nothing is fetched, no log is opened.
+//! Everything needed is in the files that the arguments name: nothing is fetched, no log is opened. Invariant: a flag that
+//! asks for what this file cannot show is refused; a check that was asked for is never left out in silence.
 
 use super::{exit, read_policy, read_text, read_trust};
 use crate::cli::Verify;
@@ -9,6 +11,7 @@ use crate::output::Output;
 use crate::progress;
 use record::key::decode_base64;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
@@ -25,6 +28,8 @@ enum Form {
     Answer,
     Bundle,
     Note,
+    /// A record with its proof, in JSON.
+    ProvenRecord,
     Record,
     RecordProof,
 }
@@ -74,13 +79,24 @@ pub fn options(beliefs: &Beliefs) -> ProofOptions<'_> {
 
 fn check(path: &Path, args: &Verify, beliefs: &Beliefs) -> Result<ProofReport, Failure> {
     let options = options(beliefs);
-    match form_of(path)? {
+    let form = form_of(path)?;
+    refuse_unused(args, form)?;
+    match form {
         Form::Bundle => bundle(path, &options),
         Form::Answer => Ok(verifier::verify_answer(&whole(path)?, &options)),
         Form::Note => note(path, args, &options),
-        Form::Record => record(&whole(path)?, args.proof.as_deref(), args, &options),
+        Form::Record => {
+            let proof = args.proof.as_deref().map(read_text).transpose()?;
+            record(&whole(path)?, proof, args, &options)
+        }
+        Form::ProvenRecord => {
+            let bytes = whole(path)?;
+            let proven: ProvenRecord<'_> =
+                serde_json::from_slice(&bytes).map_err(|error| unchecked(path, &error.to_string()))?;
+            record(proven.record.get().as_bytes(), Some(proven.proof), args, &options)
+        }
         Form::RecordProof => match &args.record {
-            Some(file) => record(&whole(Path::new(file))?, Some(path), args, &options),
+            Some(file) => record(&whole(Path::new(file))?, Some(read_text(path)?), args, &options),
             None => Err(unchecked(
                 path,
                 "a proof of a record: name the record's file with --record",
@@ -89,15 +105,42 @@ fn check(path: &Path, args: &Verify, beliefs: &Beliefs) -> Result<ProofReport, F
     }
 }
 
+/// What `GET /v1/records/{id}/proof` answers as JSON. Its other members say again what the proof's text says.
+#[derive(serde::Deserialize)]
+struct ProvenRecord<'a> {
+    #[serde(borrow)]
+    record: &'a RawValue,
+    proof: String,
+}
+
+/// Refuses flags that say nothing about a file of this form.
+fn refuse_unused(args: &Verify, form: Form) -> Result<(), Failure> {
+    let (one_record, note) = (
+        matches!(form, Form::Record | Form::ProvenRecord | Form::RecordProof),
+        form == Form::Note,
+    );
+    let unused = [
+        ("--record", args.record.is_some() && form != Form::RecordProof),
+        ("--proof", args.proof.is_some() && form != Form::Record && !note),
+        (
+            "--proof without --continues",
+            args.proof.is_some() && note && args.continues.is_none(),
+        ),
+        ("--continues", args.continues.is_some() && !note),
+        ("--disclosures", args.disclosures.is_some() && !one_record),
+        ("--checkpoint", !args.checkpoints.is_empty()),
+    ];
+    super::refuse(&unused, "this file")
+}
+
 fn record(
     record: &[u8],
-    proof: Option<&Path>,
+    proof: Option<String>,
     args: &Verify,
     options: &ProofOptions<'_>,
 ) -> Result<ProofReport, Failure> {
     // A file that was saved by an editor or a pipe ends with a line end that is not the record's.
     let record = record.trim_ascii_end();
-    let proof = proof.map(read_text).transpose()?;
     match (&args.disclosures, proof) {
         (None, Some(proof)) => Ok(verifier::verify_record_proof(record, &proof, options)),
         (Some(path), proof) => Ok(verifier::verify_disclosures(
@@ -198,11 +241,13 @@ fn form_of(path: &Path) -> Result<Form, Failure> {
         };
     }
     let document = whole(path)?;
-    match (has_member(&document, "completeness"), has_member(&document, "payload")) {
-        (true, _) => Ok(Form::Answer),
-        (false, true) => Ok(Form::Record),
-        (false, false) => Err(unchecked(path, UNKNOWN)),
-    }
+    let forms = [
+        ("completeness", Form::Answer),
+        ("payload", Form::Record),
+        ("proof", Form::ProvenRecord),
+    ];
+    let found = forms.into_iter().find(|(member, _)| has_member(&document, member));
+    found.map(|(_, form)| form).ok_or_else(|| unchecked(path, UNKNOWN))
 }
 
 const UNKNOWN: &str = "neither a record, a .tlog-proof, an answer with proof, a .sigil-proof bundle nor a checkpoint";
