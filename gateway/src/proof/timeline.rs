@@ -17,8 +17,8 @@ use super::reason::Reason;
 use super::unreadable;
 use crate::Shared;
 use crate::error::{Code, Problem};
-use ledger_client::Kind;
 use ledger_client::proof::{Answer, Question, Stretch, TimelineProof};
+use ledger_client::{Error, Kind, Refusal};
 use projector::query::{Order, Page, Place, Row, Span, TimelineRequest};
 use record::Tenant;
 
@@ -205,6 +205,12 @@ async fn ask(
         Ok(Answer::Timeline(proof)) => Ok(proof),
         Ok(Answer::Unprovable(why)) => Err(Reason::from(why).into()),
         Ok(_) => Err(unreadable().into()),
+        // Of a sound question the ledger refuses only a stretch whose ends are not in the timeline: rows that it never had.
+        Err(Error::CommandRefused(Refusal::Malformed)) if stretch.is_some() => {
+            tracing::error!(?stretch, "a row of a timeline is not in it");
+            let detail = "the read model has a row in a timeline that the log does not have there";
+            Err(Problem::new(Code::ReadModelDamaged, detail).into())
+        }
         Err(error) if error.kind() == Kind::Unavailable => Err(Reason::LedgerUnavailable.into()),
         Err(error) => Err(Problem::from(error).into()),
     }

@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use ledger_client::proof::{
     Answer, MapEnd, MapPath, PathProof, Question, SignedCheckpoint, Stretch, TimelineProof, TimelineRange, Unprovable,
 };
-use ledger_client::{Error, Pending};
+use ledger_client::{Error, Pending, Refusal};
 use record::{Record, Tenant};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -212,7 +212,7 @@ fn timeline(
         None => None,
         Some(stretch) => {
             let position = |offset: u64| members.iter().position(|(known, _)| *known == offset);
-            let missing = || Error::Corrupt("the stretch does not begin and end in the timeline".to_owned());
+            let missing = || Error::CommandRefused(Refusal::Malformed);
             let from = position(stretch.first).ok_or_else(missing)?;
             let until = if stretch.last < checkpoint.map_size {
                 position(stretch.last).ok_or_else(missing)? + 1

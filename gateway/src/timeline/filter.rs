@@ -56,7 +56,7 @@ pub(crate) fn read(query: &Query, config: &Config) -> Result<Question, Problem> 
             terms.push(read.map_err(|detail| Problem::parameter(Code::ParameterInvalid, name, detail))?);
         }
     }
-    wants_proof(query)?;
+    let wants_proof = wants_proof(query)?;
     let phrase = match query.value("q") {
         None => phrase::Phrase::default(),
         Some(text) => phrase::parse(text).map_err(|wrong| {
@@ -66,10 +66,15 @@ pub(crate) fn read(query: &Query, config: &Config) -> Result<Question, Problem> 
     };
     terms.extend(phrase.terms);
     let happened = intersect(span(query, "from", "to")?, phrase.happened);
+    let recorded = intersect(span(query, "recorded_from", "recorded_to")?, phrase.recorded);
+    if wants_proof && recorded.until.is_some_and(|until| recorded.from > Some(until)) {
+        let detail = "it is behind `recorded_to`: there is nothing between them to be proven";
+        return Err(Problem::parameter(Code::ParameterInvalid, "recorded_from", detail));
+    }
     Ok(Question {
         terms,
         happened,
-        recorded: intersect(span(query, "recorded_from", "recorded_to")?, phrase.recorded),
+        recorded,
         order: order(query, happened)?,
         limit: limit(query, config)?,
     })

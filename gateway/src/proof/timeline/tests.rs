@@ -4,7 +4,7 @@ use crate::testing::Memory;
 use crate::trial::{Answer, Trial, event};
 use axum::body::Body;
 use axum::http::StatusCode;
-use ledger_client::Error;
+use ledger_client::{Error, Refusal};
 use record::{Origin, PublicKey};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -235,6 +235,46 @@ async fn a_read_model_that_has_lost_a_row_is_found_out() {
         trial.get(&format!("{PATH}&actor=agent:a1")).await.code(),
         "READ_MODEL_DAMAGED"
     );
+}
+
+#[tokio::test]
+async fn a_row_that_the_timeline_does_not_have_is_the_read_models_damage() {
+    let trial = filled().await;
+    // What the ledger answers about a stretch that begins or ends with such a row.
+    let refused = Error::CommandRefused(Refusal::Malformed);
+    trial.memory.ledger_failures.lock().unwrap().push_back(refused);
+    let answer = trial.get(&format!("{PATH}&actor=agent:a1")).await;
+    assert_eq!(answer.code(), "READ_MODEL_DAMAGED", "{answer:?}");
+    proven(&trial, "actor=agent:a1").await;
+}
+
+#[tokio::test]
+async fn a_span_that_ends_before_it_begins_is_no_damage() {
+    let trial = filled().await;
+    for (span, code) in [
+        (
+            "recorded_from=2026-11-20T12:00:09Z&recorded_to=2026-11-20T12:00:04Z",
+            "PARAMETER_INVALID",
+        ),
+        (
+            "q=recorded:2026-11-21..2026-11-22+recorded:2026-11-19..2026-11-20",
+            "PARAMETER_INVALID",
+        ),
+    ] {
+        assert_eq!(trial.get(&format!("{PATH}&{span}")).await.code(), code, "{span}");
+        let plain = trial.get(&format!("/v1/audit/timeline?{span}")).await;
+        assert_eq!(
+            (plain.status, offsets(&plain.json())),
+            (StatusCode::OK, vec![]),
+            "{span}"
+        );
+    }
+    let empty = proven(
+        &trial,
+        "recorded_from=2026-11-20T12:00:05Z&recorded_to=2026-11-20T12:00:05Z",
+    )
+    .await;
+    assert_eq!(offsets(&empty), Vec::<u64>::new());
 }
 
 #[tokio::test]
