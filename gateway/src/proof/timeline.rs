@@ -93,8 +93,7 @@ impl From<Problem> for Without {
     }
 }
 
-/// A page, and the row outside its first end where a bound of time is that end. Both are read at once: `ts` never
-/// decreases, so the first row behind a bound stays the first.
+/// A page, and the row outside its first end where a bound of time is that end. Both are read at once.
 ///
 /// # Errors
 /// What the read model answers.
@@ -104,7 +103,17 @@ pub(crate) async fn read(shared: &Shared, request: &TimelineRequest) -> Result<(
         return Ok((page.await?, None));
     };
     let (page, outside) = tokio::join!(page, shared.queries.timeline(outside));
-    Ok((page?, outside?.rows.pop()))
+    let (page, mut outside) = (page?, outside?);
+    let row = outside.rows.pop();
+    let row = row.filter(|_| stays_outside(request.order, page.position, outside.position));
+    Ok((page, row))
+}
+
+/// Whether the row outside, read at one position, is the one outside the page that was read at another. `ts` never
+/// decreases: the first row behind a bound stays the first, but the last one before it is followed by others until the
+/// bound has passed.
+fn stays_outside(order: Order, page: u64, outside: u64) -> bool {
+    order == Order::RecordedDescending || outside >= page
 }
 
 /// What asks for the row next to the bound at which the first page begins.

@@ -248,6 +248,16 @@ async fn a_row_that_the_timeline_does_not_have_is_the_read_models_damage() {
     proven(&trial, "actor=agent:a1").await;
 }
 
+#[test]
+fn the_last_row_before_a_bound_is_known_only_as_late_as_the_page() {
+    use super::stays_outside;
+    use projector::query::Order::{RecordedAscending, RecordedDescending};
+    // A record that came between the two reads may be the new last one before the bound, and is never a new first behind.
+    assert!(!stays_outside(RecordedAscending, 12, 11));
+    assert!(stays_outside(RecordedAscending, 12, 12) && stays_outside(RecordedAscending, 11, 12));
+    assert!(stays_outside(RecordedDescending, 12, 11) && stays_outside(RecordedDescending, 11, 12));
+}
+
 #[tokio::test]
 async fn a_span_that_ends_before_it_begins_is_no_damage() {
     let trial = filled().await;
