@@ -11,6 +11,8 @@ import { canVerifySignatures } from "./record.mjs";
 const POLICY_MS = 60_000;
 // How old a checkpoint is when its witnesses are late.
 const WITNESS_MS = 10_000;
+// Roots that a page keeps at most, however long it stays open.
+const ROOTS = 10_000;
 
 const passed = (text) => ({ result: "passed", text });
 const failed = (text) => ({ result: "failed", text });
@@ -36,9 +38,16 @@ function memory(storage) {
  * `storage` is where the newest one is remembered, and may be missing.
  */
 export function follower(ask, storage) {
-  const remembered = memory(storage);
+  const ofLogs = memory(storage);
+  // Two logs may have one name, so one whose first record is not known is remembered no longer than this page.
+  const ofNames = memory(undefined);
   const roots = new Map();
   let policy = null;
+
+  function keepRoot({ size, root }) {
+    roots.set(size, root);
+    if (roots.size > ROOTS) roots.delete(roots.keys().next().value);
+  }
 
   async function joined(older, newer) {
     let answer;
@@ -57,12 +66,13 @@ export function follower(ask, storage) {
     if (found.checkpoint === "failed") return notChecked("a checkpoint that nobody signed continues nothing");
     const now = { size: found.note.size, root: hex(found.note.root) };
     const name = `checkpoint ${log ?? found.note.origin}`;
+    const remembered = log ? ofLogs : ofNames;
     const before = remembered.get(name);
     const known = roots.get(now.size) ?? (before?.size === now.size ? before.root : null);
     if (known && known !== now.root) return failed("two different checkpoints of the same size: the log was forked");
     if (!before) {
       remembered.set(name, { ...now, first: now.size });
-      roots.set(now.size, now.root);
+      keepRoot(now);
       return notAsked("this is the first checkpoint of this log that this browser sees; every later one must continue it");
     }
     if (before.size !== now.size) {
@@ -74,7 +84,7 @@ export function follower(ask, storage) {
       if (result === "not checked") return notChecked("the server gave no proof that this checkpoint continues the one before");
       if (newer === now) remembered.set(name, { ...now, first: before.first });
     }
-    roots.set(now.size, now.root);
+    keepRoot(now);
     return passed(`it continues every checkpoint that this browser has seen, since the one of ${before.first} records`);
   }
 

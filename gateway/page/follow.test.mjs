@@ -52,6 +52,16 @@ test("a checkpoint continues the one before, also in the next visit", async () =
   assert.equal((await forgetful.consistency(found(newer), "log")).result, "passed");
 });
 
+test("a log whose first record is not known is followed on this page, and not taken for another of its name later", async () => {
+  const kept = storage();
+  const first = follower(server(honest).ask, kept);
+  assert.equal((await first.consistency(found(older))).result, "not asked");
+  assert.equal((await first.consistency(found(newer))).result, "passed");
+  const other = { ...newer, root: newer.root.map((byte) => byte ^ 1) };
+  assert.equal((await first.consistency(found(other))).result, "failed");
+  assert.equal((await follower(server(honest).ask, kept).consistency(found(other))).result, "not asked");
+});
+
 test("a fork, a rewritten log and one that was put back are caught, and stay caught", async () => {
   const other = { ...newer, root: newer.root.map((byte) => byte ^ 1) };
   const flipped = consistency.replace(/"nodes":\["(.)/, (_, c) => `"nodes":["${c === "A" ? "B" : "A"}`);

@@ -590,3 +590,24 @@ fn an_export_says_what_it_cannot_do() {
     let unwritten = log.run(&["export", "proof", "--out", "/nowhere/x"]).exits(1);
     assert!(unwritten.err.contains("/nowhere/x"), "{unwritten:?}");
 }
+
+#[test]
+fn what_is_there_and_no_file_is_written_to_and_stays_what_it_is() {
+    let log = Log::new();
+    log.feed(&["record", "append"], &event("agent:a1", "x").to_string())
+        .exits(0);
+    let pipe = log.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).expect("text")
+    });
+    let out = pipe.to_str().expect("a path of text");
+    log.run(&["export", "proof", "--actor", "agent:a1", "--out", out])
+        .exits(0);
+    let bundle = Bundle::read(&reader.join().expect("it was read"));
+    assert_eq!((&bundle.head["records"], bundle.lines.len()), (&json!(1), 1));
+    let kind = std::fs::symlink_metadata(&pipe).expect("it is there").file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "{kind:?}");
+}

@@ -1,8 +1,8 @@
-//! Where a bundle goes: a file that appears when it is whole, or standard output.
+//! Where a bundle goes: a file that appears when it is whole, a device or pipe that is there, or standard output.
 
 use crate::exit::Failure;
 use crate::place::beside;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,15 @@ impl Sink {
                 file: None,
             });
         };
+        // A device or a pipe is written to: a file that takes its name would take it away from everybody.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let there = OpenOptions::new().write(true).open(path);
+            let to: Box<dyn Write + Send> = Box::new(there.map_err(|error| named(path, &error))?);
+            return Ok(Self {
+                to: BufWriter::new(to),
+                file: None,
+            });
+        }
         let here = beside(path, &format!("unfinished-{}", std::process::id()));
         let file = File::create_new(&here).map_err(|error| named(&here, &error))?;
         let to: Box<dyn Write + Send> = Box::new(file.try_clone()?);
