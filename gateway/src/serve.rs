@@ -32,7 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells answers that would stay open that the server stops. The default never does.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Draining(Option<watch::Receiver<bool>>);
+pub(crate) struct Draining(pub(crate) Option<watch::Receiver<bool>>);
 
 impl Draining {
     /// Whether the stop was asked for.

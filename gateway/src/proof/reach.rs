@@ -9,7 +9,8 @@ use crate::Shared;
 use crate::error::Problem;
 use crate::prefer;
 use crate::query::Query;
-use axum::http::{HeaderMap, HeaderValue};
+use crate::serve::Draining;
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use std::time::Duration;
 
 /// Parameters of a write.
@@ -47,13 +48,14 @@ impl State {
 }
 
 /// What a client waits for, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Until {
     pub(crate) state: State,
     /// What `Prefer: wait=N` asks for, as far as a request may take.
     pub(crate) asked: Option<Duration>,
     /// Whether all of that is granted.
     granted: bool,
+    draining: Draining,
 }
 
 impl Until {
@@ -72,7 +74,16 @@ impl Until {
             state,
             asked: asked.map(|asked| asked.min(most)),
             granted: asked.is_some_and(|asked| asked <= most),
+            draining: Draining::default(),
         })
+    }
+
+    /// The same, for no longer than the server that the request came to goes on.
+    pub(crate) fn while_served(self, request: &Extensions) -> Self {
+        Self {
+            draining: request.get().cloned().unwrap_or_default(),
+            ..self
+        }
     }
 
     /// Says which preference was honoured.
@@ -111,9 +122,16 @@ pub(crate) async fn reach(shared: &Shared, covering: u64, until: &Until) -> Reac
         return Reached::default();
     }
     let patience = until.asked.unwrap_or(PATIENCE);
-    let asked = newest(shared, covering, until.state == State::Witnessed, patience);
-    // A ledger behind a bus may never answer: the wait ends all the same.
-    let Ok(Ok(Some(newest))) = tokio::time::timeout(patience + GRACE, asked).await else {
+    let witnessed = until.state == State::Witnessed;
+    let ask = |patience| tokio::time::timeout(patience + GRACE, newest(shared, covering, witnessed, patience));
+    let mut draining = until.draining.clone();
+    // A ledger behind a bus may never answer: the wait ends all the same. A server that stops lets nobody wait, or the
+    // answer to a record that is stored would be cut off.
+    let answered = tokio::select! {
+        answered = ask(patience) => answered,
+        () = draining.wait() => ask(Duration::ZERO).await,
+    };
+    let Ok(Ok(Some(newest))) = answered else {
         return Reached::default();
     };
     Reached {

@@ -48,7 +48,7 @@ pub(crate) async fn append(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let query = Query::parse(head.uri.query(), &[UNTIL])?;
-    let until = Until::read(&shared, &head.headers, &query, proof::State::Committed)?;
+    let until = Until::read(&shared, &head.headers, &query, proof::State::Committed)?.while_served(&head.extensions);
     match body::media(&head.headers)? {
         Media::Json => {
             let bytes = body::read(body, shared.config.record_bytes, shared.deadline()).await?;

@@ -267,7 +267,7 @@ async fn a_span_that_ends_before_it_begins_is_no_damage() {
             "PARAMETER_INVALID",
         ),
         (
-            "q=recorded:2026-11-21..2026-11-22+recorded:2026-11-19..2026-11-20",
+            "q=recorded:2026-11-21..2026-11-22+recorded:2026-11-18..2026-11-19",
             "PARAMETER_INVALID",
         ),
     ] {

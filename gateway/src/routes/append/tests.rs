@@ -1,7 +1,7 @@
 //! `POST /v1/records` through the whole router: one record, many lines, and everything that refuses them.
 
 use crate::Config;
-use crate::trial::{Trial, event};
+use crate::trial::{TOKEN, Trial, event};
 use axum::body::Body;
 use axum::http::StatusCode;
 use record::{Code, Record};
@@ -562,4 +562,30 @@ async fn lines_wait_once_and_each_says_what_it_reached() {
     }
     let again = trial.ask("POST", "/v1/records", &[NDJSON], body).await;
     assert_eq!(lines(&again.body)[0]["state"], "committed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_answers_those_who_wait() {
+    let trial = Trial::new();
+    let (stop, begun) = tokio::sync::watch::channel(false);
+    let request = axum::http::Request::post("/v1/records?until=witnessed")
+        .header("authorization", TOKEN)
+        .header(JSON.0, JSON.1)
+        .header("prefer", "wait=25")
+        .extension(crate::serve::Draining(Some(begun)));
+    let body = Body::from(event("agent:a1", "x", "success").to_string());
+    let stops = async {
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await; // waits for: virtual time, the clock is paused
+        trial.memory.checkpoint();
+        stop.send_replace(true);
+    };
+    let begin = tokio::time::Instant::now();
+    let (answer, ()) = tokio::join!(trial.send(request.body(body).unwrap()), stops);
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    assert_eq!(answer.json()["state"], "included");
+    assert!(
+        begin.elapsed() < std::time::Duration::from_secs(4),
+        "{:?}",
+        begin.elapsed()
+    );
 }
