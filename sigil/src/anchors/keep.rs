@@ -46,10 +46,13 @@ pub(super) struct Keeper {
 }
 
 /// What became of one attempt.
-enum Round {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    /// The anchor has it, and the log says so.
     Anchored,
     /// Nothing came that is worth it.
     Nothing,
+    /// To be tried again.
     Failed,
 }
 
@@ -125,7 +128,8 @@ impl Keeper {
         self.round().await;
     }
 
-    async fn round(&mut self) -> Round {
+    /// Anchors the newest checkpoint, if it is due.
+    pub(super) async fn round(&mut self) -> Round {
         let newest = self.handle.checkpoints().borrow().clone();
         let Some(newest) = newest else { return Round::Nothing };
         match self.has_grown(newest.size).await {
@@ -253,7 +257,7 @@ impl Keeper {
     }
 
     /// Finds out from the end of the log what this anchor has; gives how long the next checkpoint waits.
-    async fn resume(&mut self) -> Duration {
+    pub(super) async fn resume(&mut self) -> Duration {
         let mut until = *self.handle.committed().borrow();
         let least = until.saturating_sub(LOOKED_AT);
         let mut is_newest = true;

@@ -5,6 +5,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that meets an absent member shall fail")]
 
+mod anchors;
 mod answers;
 mod backup;
 mod bundle;

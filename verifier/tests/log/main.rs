@@ -6,6 +6,7 @@
     reason = "a test's own helpers may panic: that fails the test"
 )]
 
+mod anchors;
 mod answers;
 mod build;
 mod bundles;

@@ -300,6 +300,32 @@ fn a_cut_tail_and_a_directory_put_back() {
 }
 
 #[test]
+fn a_directory_put_back_behind_an_anchor_and_an_anchor_changed() {
+    let anchor = |note: String| verifier::Anchor {
+        name: "anchor".to_owned(),
+        note,
+        written: None,
+    };
+    let older: Vec<Store> = (3..9).map(|events| World::lively(events).writer.finish()).collect();
+    class("put back behind an anchor", &[Check::Anchors], &[], |dice| {
+        let mut store = older[dice.below(older.len())].clone();
+        let size = store.records.len() as u64;
+        let known: Vec<&Signed> = SCENE.world.checkpoints.iter().filter(|one| one.size > size).collect();
+        let note = known[dice.below(known.len())].note.clone();
+        store.claims.anchors.push(anchor(note));
+        log(&mut store)
+    });
+    class("anchor changed", &[Check::Anchors], &[], |dice| {
+        let mut store = SCENE.store.clone();
+        let note = &SCENE.world.checkpoints[dice.below(SCENE.world.checkpoints.len())].note;
+        let own = note.find("witness").unwrap() - 5;
+        let note = dice.flip_text(note, 0..own);
+        store.claims.anchors.push(anchor(note));
+        log(&mut store)
+    });
+}
+
+#[test]
 fn a_stored_checkpoint_changed_or_signed_for_another_history() {
     class("checkpoint", &[Check::Checkpoints], &[Check::Witnesses], |dice| {
         let mut store = SCENE.store.clone();

@@ -238,6 +238,12 @@ impl World {
         signed
     }
 
+    /// Writes a record of the ledger's own.
+    pub fn own(&mut self, kind: &str, payload: Value) {
+        self.writer.write("sigil-ledger", kind, payload, &[]);
+        self.follow();
+    }
+
     pub fn newest(&self) -> Signed {
         self.checkpoints.last().unwrap().clone()
     }
