@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 fn serve(log: &Log, set: &[String]) -> Server {
     let token = log.write("token", format!("{TOKEN}\n")).display().to_string();
     let mut args = vec!["--role", "embedded", "--listen", "127.0.0.1:0", "--token-file", &token];
+    args.extend(["--ops-listen", "127.0.0.1:0"]);
     args.extend([
         "--set",
         "log.checkpoint_interval_ms=20",
