@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 
 /// Logs, witnesses and groups at most, each; C2SP asks for at least 32.
 const MAX: usize = 1_024;
+/// Witnesses at most: a note with a line of each, and the log's own, is still a note that everybody reads.
+const MAX_WITNESSES: usize = 200;
 
 /// A log that the policy names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,6 +198,11 @@ impl Reader {
             .iter()
             .any(|witness| witness.key.key() == key.key());
         self.room(self.policy.witnesses.len(), repeated || self.is_known(name))?;
+        if self.policy.witnesses.len() >= MAX_WITNESSES {
+            return Err(malformed(
+                "it has more than 200 witnesses: their lines are too many for a note",
+            ));
+        }
         let (name, url) = (fresh(name)?, url.map(str::to_owned));
         self.policy.witnesses.push(PolicyWitness { name, key, url });
         Ok(())

@@ -267,14 +267,15 @@ pub fn origin_hash(origin: &str) -> String {
     hex::encode(Sha256::digest(origin.as_bytes()))
 }
 
-/// The note with the lines of the log's own keys and ours: what others have put under it is not ours to keep.
+/// The note with one line of each of the log's own keys and ours: what others have put under it is not ours to keep, and a
+/// log that signs many times would make a note that is too long to be read again.
 fn cosigned_text(note: &Note, keys: &[VerifierKey], ours: &Line) -> String {
     let mut text = format!("{}\n", note.text());
-    let by_log = |line: &&Line| {
-        keys.iter()
-            .any(|key| key.id() == line.id() && key.name() == line.name())
-    };
-    for line in note.lines().iter().filter(by_log).chain([ours]) {
+    let by_log = keys.iter().filter_map(|key| {
+        let is_its = |line: &&Line| key.id() == line.id() && key.name() == line.name();
+        note.lines().iter().find(is_its)
+    });
+    for line in by_log.chain([ours]) {
         // Writing to a String does not fail.
         let _ok = write!(text, "{}", line.to_text());
     }

@@ -111,6 +111,19 @@ fn keys_of_another_form_are_refused() {
 }
 
 #[test]
+fn a_policy_has_no_more_witnesses_than_a_note_has_room_for() {
+    let witness = |number: u8| {
+        let secret = ed25519_dalek::SigningKey::from_bytes(&[number; 32]);
+        let key = VerifierKey::new("w.example", KeyType::Cosignature, secret.verifying_key().as_bytes()).unwrap();
+        format!("witness w{number} {key}\n")
+    };
+    let policy = |witnesses: u8| (0..witnesses).map(witness).collect::<String>() + "quorum w0\n";
+    Policy::parse(&policy(200)).unwrap();
+    let error = Policy::parse(&policy(201)).unwrap_err();
+    assert!(detail(&error).contains("too many for a note"), "{error}");
+}
+
+#[test]
 fn a_policy_is_strict() {
     let witness = witness_key();
     let base = format!("witness A {witness}\n");

@@ -30,7 +30,7 @@ pub enum Failing {
     Unknown,
     /// It knows the log with more leaves than the log has: somebody put an older copy of the log back.
     Ahead,
-    /// It knows another history of the log (422): the log has forked, or the witness is damaged.
+    /// It knows another history of the log (422, or 409 at the same size): the log has forked, or the witness is damaged.
     Fork,
     /// Its lines do not verify, or none is its own.
     Signature,
@@ -108,13 +108,15 @@ impl Asker {
                     *known = head.size;
                     return Ok(lines);
                 }
-                409 => *known = size(&reply.body).ok_or_else(|| answer("it answers 409 without a size"))?,
+                409 => match size(&reply.body) {
+                    // Asked from the size that it names: at that size it knows another root.
+                    Some(told) if told == *known && told == head.size => return Err(forked(told, 409)),
+                    Some(told) => *known = told,
+                    None => return Err(answer("it answers 409 without a size")),
+                },
                 403 => return Err(Failure::new(Failing::Unknown, "it does not know the log's key (403)")),
                 404 => return Err(Failure::new(Failing::Unknown, "it does not know the log (404)")),
-                422 => {
-                    let reason = format!("it knows another history of the first {known} records (422)");
-                    return Err(Failure::new(Failing::Fork, reason));
-                }
+                422 => return Err(forked(*known, 422)),
                 status => return Err(answer(format!("it answers {status}"))),
             }
         }
@@ -156,6 +158,11 @@ impl Asker {
             Err(_) => Err(wrong("its cosignature does not verify")),
         }
     }
+}
+
+fn forked(known: u64, status: u16) -> Failure {
+    let reason = format!("it knows another history of the first {known} records ({status})");
+    Failure::new(Failing::Fork, reason)
 }
 
 fn answer(reason: impl Into<String>) -> Failure {

@@ -70,8 +70,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn open(dir: PathBuf, key: VerifierKey) -> Result<Self, OpenError> {
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        created.map_err(failed("create", &dir))?;
+        create_durably(&dir)?;
         let path = dir.join("lock");
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = opened.map_err(failed("open", &path))?;
@@ -159,6 +158,25 @@ impl Store {
     fn file(&self, origin: &str) -> PathBuf {
         self.dir.join(origin_hash(origin))
     }
+}
+
+/// Creates the directory and those above it that are missing. Their names are durable before anything is remembered in
+/// it: a state that goes with its directory would be a promise forgotten.
+fn create_durably(dir: &Path) -> Result<(), OpenError> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    created.map_err(failed("create", dir))?;
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        // Of a relative path, what is above the first name is where the process stands.
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        let synced = File::open(parent).and_then(|parent| parent.sync_all());
+        synced.map_err(failed("sync", parent))?;
+    }
+    Ok(())
 }
 
 fn damaged(path: PathBuf, reason: impl ToString) -> OpenError {

@@ -298,3 +298,16 @@ fn lines_of_strangers_are_not_kept() {
     assert!(!shown.contains("stranger"), "{shown}");
     assert_eq!(CheckpointText::parse(&shown).unwrap().note().lines().len(), 2);
 }
+
+/// A log that signs one checkpoint many times: the state stays one that the next process can read.
+#[test]
+fn a_note_with_as_many_lines_as_a_note_may_have_does_not_lock_the_witness_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cosigner, log) = (open(dir.path()), TestLog::ending("x"));
+    let note = log.head(1).note().to_text();
+    let line = note.lines().last().unwrap();
+    let body = format!("old 0\n\n{note}{}", format!("{line}\n").repeat(255));
+    assert_eq!(status(&cosigner, body.as_bytes()), 200);
+    drop(cosigner);
+    assert_eq!(status(&open(dir.path()), &log.request(1, 2)), 200);
+}
