@@ -14,7 +14,7 @@ use crate::guards::{Expiry, OnceKey};
 use crate::handle::Config;
 use crate::index::Key;
 use crate::keyring::Keyring;
-use crate::map::{Growth, Note, Start, Worker};
+use crate::map::{Growth, Start, Teller, Worker, notes};
 use crate::prepare::{Prepared, Preparer};
 use crate::probe::Probe;
 use crate::proofs::Tiles;
@@ -30,7 +30,7 @@ use ed25519_dalek::SigningKey;
 use ledger_client::Receipt;
 use record::{Draft, Hash, PublicKey, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -137,7 +137,7 @@ pub(crate) struct Shared {
 }
 
 /// The map's thread, with what tells it of commits.
-type MapThread = (Sender<Note>, JoinHandle<()>);
+type MapThread = (Teller, JoinHandle<()>);
 
 /// An opened log with its threads.
 pub(crate) struct Engine {
@@ -235,7 +235,7 @@ impl Engine {
     fn start(shared: Arc<Shared>, sequencer: Sequencer, mut committer: Committer, named: u64) -> Result<Self, Error> {
         let (requests, received) = mpsc::unbounded_channel();
         let map = start_map(&shared, &requests, named)?;
-        committer.growth = Growth::to(map.as_ref().map(|(notes, _)| notes.clone()));
+        committer.growth = Growth::to(map.as_ref().map(|(teller, _)| teller.clone()));
         let (stamped, to_sign) = sync_channel(STAGE_DEPTH);
         let (signed, to_commit) = sync_channel(STAGE_DEPTH);
         let pool = rayon::ThreadPoolBuilder::new()
@@ -268,9 +268,9 @@ impl Engine {
     /// Commits what was received, closes the log, and waits for the threads to end.
     pub(crate) fn stop(&self) {
         let map = self.map.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((notes, thread)) = map {
+        if let Some((teller, thread)) = map {
             // It may have ended already, after a failure.
-            let _ended = notes.send(Note::Close);
+            let _ended = teller.close();
             join(thread);
         }
         // The sequencer may have ended already, after a failed commit.
@@ -314,7 +314,7 @@ fn start_map(
     let Some(config) = &shared.config.checkpoints else {
         return Ok(None);
     };
-    let (notes, told) = channel();
+    let (teller, told) = notes(config.waiting);
     let worker = Worker::new(Start {
         shared: Arc::clone(shared),
         notes: told,
@@ -322,7 +322,7 @@ fn start_map(
         interval: config.interval,
         named,
     });
-    Ok(Some((notes, spawn("sigil-map", shared, move || worker.run())?)))
+    Ok(Some((teller, spawn("sigil-map", shared, move || worker.run())?)))
 }
 
 /// Takes the engine out of service when its thread panics: it is replaced, as after a failed commit.

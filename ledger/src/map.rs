@@ -9,6 +9,7 @@
 mod catch_up;
 mod delta;
 mod fragment;
+mod notes;
 mod pace;
 mod page;
 mod pages;
@@ -21,17 +22,9 @@ mod worker;
 mod writer;
 
 pub(crate) use delta::Growth;
+pub(crate) use notes::{Teller, notes};
 pub(crate) use reader::{Maps, Proven};
 pub(crate) use worker::{Start, Worker};
-
-/// What the map's worker is told.
-#[derive(Debug)]
-pub(crate) enum Note {
-    /// A group commit is published.
-    Grown(Box<delta::Delta>),
-    /// The log is about to be closed in order.
-    Close,
-}
 
 #[cfg(test)]
 mod faults;

@@ -15,6 +15,9 @@ pub struct CheckpointConfig {
     /// Checkpoints of this log that are kept outside its directory, such as anchors: signed notes. A log that does not
     /// continue one of them was rolled back or exchanged and is not opened. Default: none.
     pub known: Vec<String>,
+    /// Timeline entries that may wait for the map of timelines; past that it reads the log instead. Each takes about
+    /// 200 bytes. Default 262,144.
+    pub waiting: usize,
 }
 
 impl CheckpointConfig {
@@ -26,6 +29,7 @@ impl CheckpointConfig {
             after_stream: false,
             policy: None,
             known: Vec::new(),
+            waiting: 262_144,
         }
     }
 }

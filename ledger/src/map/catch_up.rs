@@ -24,6 +24,8 @@ pub(super) struct Reached {
     pub(super) tip: Option<Tip>,
     /// Behind the last record that is not a `ledger.map_root`, as far as it is not below `since`.
     pub(super) others: u64,
+    /// Number of records that the newest of these roots covers, as far as one lies at or above `since`.
+    pub(super) named: Option<u64>,
 }
 
 /// Brings the maps up to the state of the log that is committed now. `since`: offset from which on it is looked for
@@ -44,7 +46,7 @@ pub(super) fn catch_up(
             detail: "the map of timelines covers more records".to_owned(),
         });
     }
-    let (mut pending, mut others) = (Pending::default(), 0);
+    let (mut pending, mut others, mut named) = (Pending::default(), 0, None);
     let from = since.min(writer.cursor());
     let start = view.block_start(from)?.unwrap_or(0);
     for entry in view.log_from(start) {
@@ -52,8 +54,11 @@ pub(super) fn catch_up(
         let first = block_key(&key)?;
         for (stored, offset) in shared.decoder().block(first, &sealed)?.iter().zip(first..) {
             let record = recovery::parse(&stored.bytes, offset)?;
-            if offset >= since && !is_map_root(&record, offset)? {
-                others = offset + 1;
+            if offset >= since {
+                match map_root(&record, offset)? {
+                    Some(size) => named = Some(size),
+                    None => others = offset + 1,
+                }
             }
             if offset < writer.cursor() {
                 continue;
@@ -79,7 +84,7 @@ pub(super) fn catch_up(
         pending.set_frontiers(|timeline| view.head(timeline))?;
         writer.write(size, true, &mut pending)?;
     }
-    Ok(Some(Reached { tip, others }))
+    Ok(Some(Reached { tip, others, named }))
 }
 
 fn tip(view: &View) -> Result<Option<Tip>, Error> {
@@ -89,8 +94,12 @@ fn tip(view: &View) -> Result<Option<Tip>, Error> {
     bytes.map(decode).transpose()
 }
 
-fn is_map_root(record: &record::Record, offset: u64) -> Result<bool, Error> {
+/// Number of records that a map root covers; `None` for any other record.
+fn map_root(record: &record::Record, offset: u64) -> Result<Option<u64>, Error> {
     let body = Body::of(record)
         .map_err(|error| Error::corrupt(format!("the record at offset {offset}"), error.to_string()))?;
-    Ok(matches!(body, Body::MapRoot(_)))
+    Ok(match body {
+        Body::MapRoot(root) => Some(root.size),
+        _ => None,
+    })
 }

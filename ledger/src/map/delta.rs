@@ -2,13 +2,12 @@
 //!
 //! Made by the committer out of what it has at hand, after the commit: hashing and sorting are the map's own business.
 
-use super::Note;
+use super::Teller;
 use crate::checkpoint::Candidate;
 use crate::index::Key;
 use crate::signer::Signed;
 use domain::state::Body;
 use record::Tenant;
-use std::sync::mpsc::Sender;
 use tlog::{Edge, MapKey, Node};
 
 /// One group commit.
@@ -25,6 +24,13 @@ pub(crate) struct Delta {
     pub(super) frontiers: Vec<(Key, Vec<u8>)>,
     /// The state of the log behind a `ledger.map_root`, when the batch holds one.
     pub(super) candidate: Option<Candidate>,
+}
+
+impl Delta {
+    /// Leaves of timelines in it.
+    pub(super) const fn leaves(&self) -> usize {
+        self.positions.len()
+    }
 }
 
 /// A record as its timelines see it.
@@ -45,7 +51,7 @@ pub(super) const ROWS: u32 = 4;
 /// Collects a delta while a batch is made ready. Without anybody to send it to, it does nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Growth {
-    to: Option<Sender<Note>>,
+    to: Option<Teller>,
     positions: Vec<u64>,
     nodes: Vec<Node>,
     frontiers: Vec<(Key, Vec<u8>)>,
@@ -53,7 +59,7 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    pub(crate) fn to(map: Option<Sender<Note>>) -> Self {
+    pub(crate) fn to(map: Option<Teller>) -> Self {
         Self {
             to: map,
             ..Self::default()
@@ -120,7 +126,7 @@ impl Growth {
             frontiers: std::mem::take(&mut self.frontiers),
             candidate: self.candidate.take(),
         };
-        if to.send(Note::Grown(Box::new(delta))).is_err() {
+        if to.grown(delta).is_err() {
             // The map has stopped and said why; the log goes on without it.
             self.to = None;
             self.begin();

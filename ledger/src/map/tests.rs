@@ -10,12 +10,12 @@ use crate::clock::{Clock, Reading, SystemClock};
 use crate::engine::Shared;
 use crate::log::{Log, all, append, event, tenant};
 use crate::oracle::{Oracle, checked_roots, varied, with_tenants};
-use crate::probe::Probe;
+use crate::probe::{Probe, Step};
 use crate::{CheckpointConfig, Config, Handle};
 use ledger_client::LedgerClient as _;
 use record::{Record, Tenant, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tlog::{MapKey, Node, hash_leaf, prove_range, timeline_entry, verify_range};
 
@@ -32,8 +32,12 @@ pub(super) fn config(log: &Log) -> Config {
 }
 
 pub(super) fn open(log: &Log, clock: Arc<dyn Clock>, probe: Probe) -> Handle {
+    open_with(config(log), &clock, &probe)
+}
+
+fn open_with(config: Config, clock: &Arc<dyn Clock>, probe: &Probe) -> Handle {
     loop {
-        match Handle::open_with(config(log), Arc::clone(&clock), probe.clone()) {
+        match Handle::open_with(config.clone(), Arc::clone(clock), probe.clone()) {
             Err(crate::Error::InUse { .. }) => std::thread::yield_now(),
             opened => return opened.expect("opens"),
         }
@@ -163,6 +167,72 @@ async fn every_kept_version_proves_every_timeline_and_its_ranges() {
     let newest = sizes.last().copied();
     let beyond = maps.prove(newest.expect("some") + 1, &Tenant::ledger(), &MapKey::whole_chain());
     assert_eq!(beyond.expect("reads"), Proven::Gone);
+}
+
+/// What the map's thread passes, when the test lets it.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        *self.0.0.lock().expect("no test panics with it") = closed;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let closed = self.0.0.lock().expect("no test panics with it");
+        drop(self.0.1.wait_while(closed, |closed| *closed));
+    }
+}
+
+/// A map that hangs is not told of what comes meanwhile. It reads that from the log, when it goes on and when the log is
+/// closed, and every record is covered as if it had been told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_that_falls_behind_goes_on_from_the_log() {
+    let log = Log::create().await;
+    let mut limited = config(&log);
+    if let Some(checkpoints) = &mut limited.checkpoints {
+        checkpoints.waiting = 16;
+    }
+    let (gate, clock) = (Gate::default(), Arc::new(SystemClock) as Arc<dyn Clock>);
+    let passing = gate.clone();
+    let probe = Probe::failing(move |at| {
+        if at == Step::Map {
+            passing.pass();
+        }
+        None
+    });
+    let handle = open_with(limited, &clock, &probe);
+    with_tenants(&handle).await;
+    settled(&handle).await;
+    for round in 0..3 {
+        gate.set(true);
+        for n in 0..30 {
+            append(&handle, varied(round * 30 + n)).await;
+        }
+        gate.set(false);
+        settled(&handle).await;
+    }
+    let records = settled(&handle).await;
+    let maps = maps(&handle.reader().expect("is open"));
+    for size in checked_roots(&records) {
+        check_version(&maps, &records, size);
+    }
+    let head = handle.head().await.expect("answers").size;
+    let mut signed = handle.checkpoints();
+    let newest = signed.wait_for(|newest| newest.as_ref().is_some_and(|newest| newest.size == head));
+    let newest = tokio::time::timeout(DEADLINE, newest).await.expect("in time");
+    drop(newest);
+    gate.set(true);
+    for n in 90..120 {
+        append(&handle, varied(n)).await;
+    }
+    gate.set(false);
+    handle.close();
+    drop((handle, maps, signed));
+    let handle = plainly(&log);
+    let records = all(&handle).await;
+    assert_eq!(settled(&handle).await, records, "it was settled before the close");
 }
 
 /// Two clocks that only the test moves, together.

@@ -6,11 +6,12 @@
 //! more before the log is closed in order. Nobody waits for this thread but whoever closes the log.
 //!
 //! Faults: a write that fails takes the engine out of service, as a failed commit does: it is the same disk and journal. A
-//! damaged page does not: the maps are thrown away and made again from the log, which goes on meanwhile.
+//! damaged page does not: the maps are thrown away and made again from the log, which goes on meanwhile. So is what came
+//! while the maps were too far behind the log to be told of it.
 
-use super::Note;
 use super::catch_up::{STEP, catch_up};
 use super::delta::Delta;
+use super::notes::{Note, Told};
 use super::pace::Pace;
 use super::pending::Pending;
 use super::writer::Writer;
@@ -22,7 +23,7 @@ use domain::payload::MapRoot;
 use domain::state::Authority;
 use record::Tenant;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tlog::Node;
 use tokio::sync::{mpsc, oneshot};
@@ -35,7 +36,7 @@ const LAST_CYCLES: usize = 3;
 /// The worker's own state.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    notes: Receiver<Note>,
+    notes: Told,
     requests: mpsc::UnboundedSender<Message>,
     publisher: Publisher,
     pace: Pace,
@@ -71,7 +72,7 @@ impl From<Error> for End {
 /// What the worker is started with.
 pub(crate) struct Start {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) notes: Receiver<Note>,
+    pub(crate) notes: Told,
     pub(crate) requests: mpsc::UnboundedSender<Message>,
     pub(crate) interval: Duration,
     /// Number of records that the newest `ledger.map_root` covers.
@@ -153,21 +154,38 @@ impl Worker {
     fn begin(&mut self) -> Result<(), End> {
         self.writer.load()?;
         self.lost |= self.named > 0 && !self.writer.has(self.named)?;
+        self.read_log(true)
+    }
+
+    /// Takes in from the log what was not told. `may_stop`: a close ends it.
+    fn read_log(&mut self, may_stop: bool) -> Result<(), End> {
         loop {
-            let (notes, mut missed, mut closing) = (&self.notes, false, self.closing);
+            let (shared, notes) = (Arc::clone(&self.shared), &self.notes);
+            let (mut missed, mut closing, mut root) = (false, self.closing, None);
             let mut go_on = || {
                 // What is told here is in the log by then: it is read from there in another round.
-                for note in notes.try_iter() {
-                    missed |= matches!(note, Note::Grown(_));
-                    closing |= matches!(note, Note::Close);
+                while let Some(note) = notes.next() {
+                    match note {
+                        Note::Grown(delta) => root = delta.candidate.or(root),
+                        Note::Named(candidate) => root = Some(candidate),
+                        Note::Overrun => {}
+                        Note::Close => closing = true,
+                    }
+                    missed = true;
                 }
-                !closing
+                !shared.is_poisoned() && !(may_stop && closing)
             };
+            // Before the log is looked at: what is not told by then is found in it.
+            notes.again();
             let reached = catch_up(&self.shared, &mut self.writer, self.named, &mut go_on)?;
             self.closing = closing;
             let reached = reached.ok_or(End::Stopped)?;
             self.pending.clear();
             self.others = self.others.max(reached.others);
+            self.named = reached.named.unwrap_or(self.named);
+            if let (Some(root), false) = (root, self.lost) {
+                self.publisher.offer(root);
+            }
             let Some(tip) = reached.tip else { return Ok(()) };
             self.absorbed = tip.size;
             if missed {
@@ -254,7 +272,7 @@ impl Worker {
         if self.shared.is_poisoned() {
             return Err(End::Stopped);
         }
-        match self.notes.recv_timeout(at_most) {
+        match self.notes.next_within(at_most) {
             Ok(note) => self.take(note),
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Err(RecvTimeoutError::Disconnected) => Err(End::Stopped),
@@ -263,7 +281,7 @@ impl Worker {
 
     /// Takes in what is waiting.
     fn take_waiting(&mut self) -> Result<(), End> {
-        while let Ok(note) = self.notes.try_recv() {
+        while let Some(note) = self.notes.next() {
             self.take(note)?;
         }
         Ok(())
@@ -273,6 +291,15 @@ impl Worker {
         match note {
             Note::Close => self.closing = true,
             Note::Grown(delta) => self.absorb(*delta)?,
+            Note::Overrun => {
+                tracing::warn!(
+                    behind = self.shared.committed_size().saturating_sub(self.absorbed),
+                    "the map of timelines is behind the log: it is brought up from there, and proofs wait for it"
+                );
+                self.pending.clear();
+                self.read_log(false)?;
+            }
+            Note::Named(candidate) => self.publisher.offer(candidate),
         }
         Ok(())
     }
@@ -280,7 +307,10 @@ impl Worker {
     fn absorb(&mut self, delta: Delta) -> Result<(), End> {
         let until = delta.first + delta.records.len() as u64;
         if until <= self.absorbed {
-            // It was read from the log.
+            // It was read from the log, which does not say what a root's tree was.
+            if let (Some(root), false) = (delta.candidate, self.lost) {
+                self.publisher.offer(root);
+            }
             return Ok(());
         }
         if delta.first != self.absorbed {
