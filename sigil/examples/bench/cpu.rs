@@ -2,7 +2,12 @@
 
 /// User and system time so far, in seconds.
 pub fn seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    seconds_of("self")
+}
+
+/// The same of the process with this id.
+pub fn seconds_of(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
     // Fields 14 and 15 of the line, in ticks of 10 ms; the first two lie before the parenthesis.
     fields

@@ -60,17 +60,38 @@ pub async fn ndjson() {
     );
 }
 
+/// When a load is over.
+#[derive(Debug, Clone, Copy)]
+pub enum Until {
+    /// After so long.
+    Elapsed(Duration),
+    /// With record number so many.
+    Record(u64),
+}
+
 /// Acknowledged records a second.
 pub async fn rate(address: SocketAddr, connections: usize, per_request: u64) -> f64 {
-    let next = Arc::new(AtomicU64::new(0));
+    load(address, connections, per_request, 0, Until::Elapsed(WINDOW)).await
+}
+
+/// The same, from record number `first` on and until something else. A whole number of requests is sent.
+pub async fn load(address: SocketAddr, connections: usize, per_request: u64, first: u64, until: Until) -> f64 {
+    let next = Arc::new(AtomicU64::new(first));
     let start = Instant::now();
     let worker = |_| {
         let next = Arc::clone(&next);
         tokio::spawn(async move {
             let mut client = Client::connect(address).await;
             let mut done = 0;
-            while start.elapsed() < WINDOW {
+            loop {
                 let first = next.fetch_add(per_request, Ordering::Relaxed);
+                let over = match until {
+                    Until::Elapsed(window) => start.elapsed() >= window,
+                    Until::Record(end) => first >= end,
+                };
+                if over {
+                    return done;
+                }
                 let (status, body) = client.send(&request(first, per_request)).await;
                 assert!(
                     status == 201 || status == 200,
@@ -79,7 +100,6 @@ pub async fn rate(address: SocketAddr, connections: usize, per_request: u64) -> 
                 );
                 done += per_request;
             }
-            done
         })
     };
     let workers: Vec<_> = (0..connections).map(worker).collect();

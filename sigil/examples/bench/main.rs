@@ -15,6 +15,7 @@ mod feed;
 mod http;
 mod limit;
 mod load;
+mod memory;
 mod postgres;
 mod proof;
 mod server;
@@ -26,9 +27,9 @@ mod visible;
 
 use std::process::ExitCode;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "limits", "append", "http", "ndjson", "timeline", "verify", "scale", "feed", "separate", "sse", "proofs",
-    "receipts",
+    "receipts", "memory",
 ];
 
 fn main() -> ExitCode {
@@ -68,6 +69,10 @@ fn main() -> ExitCode {
     }
     if wanted("sse") {
         runtime.block_on(sse::run());
+    }
+    // Takes minutes and says nothing about speed: only when asked for.
+    if wanted("memory") && !asked.is_empty() {
+        runtime.block_on(memory::run());
     }
     if wanted("proofs") {
         runtime.block_on(proof::run());

@@ -73,9 +73,9 @@ impl Server {
         memory_mb(self.child.id(), "VmHWM:")
     }
 
-    /// Its resident memory now, in MB.
-    pub fn memory_mb(&self) -> f64 {
-        memory_mb(self.child.id(), "VmRSS:")
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

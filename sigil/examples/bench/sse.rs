@@ -1,26 +1,27 @@
 //! A thousand readers of the change stream, one of which never reads: what they cost those who append, and whether the
 //! server's memory stays flat. Once with readers of a session each, who keep up, and once with readers of everything, who
 //! at this rate cannot, and are cut off.
+//!
+//! Beside it runs a second server that gets the same loads, in turn, and has no readers: what its memory and its rate do
+//! is the log's doing and the machine's, and only what the first one does besides is the readers'.
 
+use crate::memory::{self, Load};
 use crate::server::{Home, Server, TOKEN};
-use crate::{http, table};
+use crate::table;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 const READERS: usize = 1_000;
-const CONNECTIONS: usize = 16;
-const PER_REQUEST: u64 = 20;
-/// Loads with the readers connected; memory that grew with every one would not be flat.
-const LOADS: usize = 3;
+/// Loads with readers of a session each; memory that grew with every one would not be flat.
+const LOADS: usize = 5;
+/// Loads with readers of everything.
+const LOADS_OF_ALL: usize = 2;
 /// Records of one session ([`crate::load::links`]).
 const SESSION: u64 = 50;
-/// How long the last events may be on their way when the load is over.
-const REST: Duration = Duration::from_secs(3);
 
 /// A crowd of readers, and what they read.
 struct Crowd {
@@ -31,41 +32,32 @@ struct Crowd {
     events: Arc<Vec<AtomicU64>>,
 }
 
-/// The append rate with readers against that without, on the same server.
+/// One load of a server without readers, and the same one of a server with them.
+struct Pair {
+    alone: Load,
+    with: Load,
+}
+
+/// Append rates and memory with readers against those without.
 pub async fn run() {
-    let home = Home::create();
-    let server = Server::start(&home);
+    let homes = [Home::create(), Home::create()];
+    let servers = homes.each_ref().map(Server::start);
+    let address = servers[1].address;
     // The first load fills buffers that stay.
-    http::rate(server.address, CONNECTIONS, PER_REQUEST).await;
-    let before = http::rate(server.address, CONNECTIONS, PER_REQUEST).await;
-    let crowd = Crowd::gather(server.address, |reader| {
-        Some(format!("session=session:{}", reader as u64 * 2))
-    })
-    .await;
-    let rates = loads(&server).await;
-    tokio::time::sleep(REST).await;
+    pairs(&servers, 1, "before there are readers").await;
+    let crowd = Crowd::gather(address, |reader| Some(format!("session=session:{}", reader as u64 * 2))).await;
+    let loads = pairs(&servers, LOADS, "readers of a session each").await;
     let (open, whole) = (crowd.open(), crowd.readers_with(SESSION * LOADS as u64));
     drop(crowd);
-    let after = http::rate(server.address, CONNECTIONS, PER_REQUEST).await;
-    let without = f64::midpoint(before, after);
-    table::row(
-        "appends with 1,000 SSE readers of a session each, one stuck",
-        rates.iter().sum::<f64>() / rates.len() as f64,
-        without,
-        "0.80",
-    );
+    print_rates("appends with 1,000 SSE readers of a session each, one stuck", &loads);
     table::note(
         "  readers still connected; readers that got every record of theirs",
         &format!("{open}; {whole}"),
     );
-    let crowd = Crowd::gather(server.address, |_| None).await;
-    let rates = loads(&server).await;
-    table::row(
-        "appends with 1,000 SSE readers of everything, one stuck",
-        rates.iter().sum::<f64>() / rates.len() as f64,
-        without,
-        "0.80",
-    );
+    print_memory(&loads);
+    let crowd = Crowd::gather(address, |_| None).await;
+    let loads = pairs(&servers, LOADS_OF_ALL, "readers of everything").await;
+    print_rates("appends with 1,000 SSE readers of everything, one stuck", &loads);
     let read = crowd.bytes.load(Ordering::Relaxed) as f64 / 1e6;
     table::note(
         "  readers still connected; MB that they read",
@@ -73,17 +65,47 @@ pub async fn run() {
     );
 }
 
-/// Loads the server a few times; prints its memory before and after each.
-async fn loads(server: &Server) -> Vec<f64> {
-    let mut memory = vec![server.memory_mb()];
-    let mut rates = Vec::new();
-    for _ in 0..LOADS {
-        rates.push(http::rate(server.address, CONNECTIONS, PER_REQUEST).await);
-        memory.push(server.memory_mb());
+/// Loads both servers in turn, a few times, and prints the memory of each.
+async fn pairs(servers: &[Server; 2], count: usize, what: &str) -> Vec<Pair> {
+    let mut loads = Vec::with_capacity(count);
+    for number in 1..=count {
+        let alone = memory::load(&servers[0], 0).await;
+        let with = memory::load(&servers[1], 0).await;
+        table::note(
+            &format!("memory (peak) alone; {what}, load {number} (MB)"),
+            &format!(
+                "{:.0} ({:.0}); {:.0} ({:.0})",
+                alone.settled, alone.peak, with.settled, with.peak
+            ),
+        );
+        loads.push(Pair { alone, with });
     }
-    let list: Vec<String> = memory.iter().map(|mb| format!("{mb:.0}")).collect();
-    table::note("  memory before the loads and after each (MB)", &list.join(", "));
-    rates
+    loads
+}
+
+fn print_rates(what: &str, loads: &[Pair]) {
+    let mean = |rate: fn(&Pair) -> f64| loads.iter().map(rate).sum::<f64>() / loads.len() as f64;
+    table::row(what, mean(|pair| pair.with.rate), mean(|pair| pair.alone.rate), "0.80");
+}
+
+/// What the readers add from the first load to the last, beside what the log itself does.
+fn print_memory(loads: &[Pair]) {
+    let [first, .., last] = loads else { return };
+    let added = |memory: fn(&Load) -> f64| {
+        (memory(&last.with) - memory(&first.with)) - (memory(&last.alone) - memory(&first.alone))
+    };
+    table::row(
+        "memory that readers add, last load vs first (MB)",
+        added(|load| load.settled),
+        first.with.settled,
+        "0.05",
+    );
+    table::row(
+        "  the same of the peaks (MB)",
+        added(|load| load.peak),
+        first.with.peak,
+        "0.05",
+    );
 }
 
 impl Crowd {
