@@ -49,9 +49,7 @@ async fn cost() {
         let mut config = homes[side].place.config();
         config.checkpoints = (side == 0).then(|| CheckpointConfig {
             interval: INTERVAL,
-            after_stream: false,
-            policy: None,
-            known: Vec::new(),
+            ..CheckpointConfig::new()
         });
         let handle = Handle::open(config).expect("the log opens");
         let (rate, processor) = append::rate(&handle, 256, RECORDS).await;

@@ -88,24 +88,29 @@ fn print_rates(what: &str, loads: &[Pair]) {
     table::row(what, mean(|pair| pair.with.rate), mean(|pair| pair.alone.rate), "0.80");
 }
 
-/// What the readers add from the first load to the last, beside what the log itself does.
+/// What the readers add, in the last loads beside the first ones: two of each, because memory swings by what waits to be
+/// written as tables.
 fn print_memory(loads: &[Pair]) {
-    let [first, .., last] = loads else { return };
-    let added = |memory: fn(&Load) -> f64| {
-        (memory(&last.with) - memory(&first.with)) - (memory(&last.alone) - memory(&first.alone))
+    let Some((first, last)) = loads.first_chunk::<2>().zip(loads.last_chunk::<2>()) else {
+        return;
     };
-    table::row(
-        "memory that readers add, last load vs first (MB)",
-        added(|load| load.settled),
-        first.with.settled,
-        "0.05",
-    );
-    table::row(
-        "  the same of the peaks (MB)",
-        added(|load| load.peak),
-        first.with.peak,
-        "0.05",
-    );
+    let mean = |pairs: &[Pair; 2], of: &dyn Fn(&Pair) -> f64| pairs.iter().map(of).sum::<f64>() / 2.0;
+    for (what, memory) in [
+        (
+            "memory that readers add, last two loads vs first two (MB)",
+            (|load| load.settled) as fn(&Load) -> f64,
+        ),
+        ("  the same of the peaks (MB)", |load| load.peak),
+    ] {
+        let added = |pairs: &[Pair; 2]| mean(pairs, &|pair| memory(&pair.with) - memory(&pair.alone));
+        table::row(
+            what,
+            added(last) - added(first),
+            mean(first, &|pair| memory(&pair.with)),
+            "0.05",
+        );
+        table::note("  added by them in the last two (MB)", &format!("{:.0}", added(last)));
+    }
 }
 
 impl Crowd {
