@@ -173,7 +173,8 @@ impl Worker {
                     }
                     missed = true;
                 }
-                !shared.is_poisoned() && !(may_stop && closing)
+                let closes = may_stop && closing;
+                !(closes || shared.is_poisoned())
             };
             // Before the log is looked at: what is not told by then is found in it.
             notes.again();
