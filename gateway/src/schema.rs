@@ -444,6 +444,10 @@ pub(crate) struct Problem {
     /// Whether the unchanged request may succeed later.
     retryable: bool,
     errors: Option<Vec<Finding>>,
+    /// Where the record is, when it is stored although the write failed: it has no quorum of witnesses yet.
+    offset: Option<u64>,
+    /// `committed`, with `offset`.
+    state: Option<String>,
     /// `false`, where existing clients expect it.
     success: Option<bool>,
 }

@@ -34,7 +34,7 @@ impl Access {
 }
 
 /// The checkpoint keys that the rotations lead through. A rotation at offset k is covered from size k + 1 on.
-fn checkpoint_keys(state: &State) -> Option<Vec<(u64, PublicKey)>> {
+pub(crate) fn checkpoint_keys(state: &State) -> Option<Vec<(u64, PublicKey)>> {
     let rotated = state
         .rotations()
         .iter()

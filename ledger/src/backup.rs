@@ -1,17 +1,19 @@
 //! Backup of an open log, while it runs: parts in a directory and a manifest that is written last.
 //!
 //! What is copied is one snapshot of the store, so that records, sealed values and guards are of the same commit, however
-//! long the copy takes and whatever is appended meanwhile. Everything stays encrypted as it is in the store; the
-//! key-encryption key is not in the backup. Scope keys go to another file ([`scope_copy`]): an erasure has to reach every
+//! long the copy takes and whatever is appended meanwhile. Everything stays as it is in the store: encrypted,
+//! but for the checkpoints, which hold nothing secret. The key-encryption key is not in the backup. Scope keys go to another file ([`scope_copy`]): an erasure has to reach every
 //! copy of them, and a backup is kept longer than that.
 //!
-//! Indexes, trees and heads are not copied: a restore computes them again and compares.
+//! Indexes, trees and heads are not copied: a restore computes them again and compares. The checkpoints that the log keeps
+//! are: nobody could sign them again, and somebody has seen them.
 
 mod attested;
 pub(crate) mod manifest;
 pub(crate) mod part;
 pub(crate) mod scope_copy;
 
+use crate::checkpoint::kept;
 use crate::engine::{Shared, Tip};
 use crate::handle::Handle;
 use crate::scopes::SLOT;
@@ -137,6 +139,8 @@ fn write(shared: &Shared, request: &Request, progress: Progress<'_>) -> Result<W
     let live = |key: &[u8], value: &[u8]| Ok(key.len() == Kind::Guards.key_bytes() && is_live(value, created)?);
     let (guards, entries) = copy(&request.to, request, Kind::Guards, view.guards(), live)?;
     parts.extend(entries);
+    let (checkpoints, entries) = copy(&request.to, request, Kind::Checkpoints, kept::entries(&view), every)?;
+    parts.extend(entries);
     let (genesis_hash, entries) = copy_records(shared, &view, &tip, request, progress)?;
     parts.extend(entries);
     let derive = |purpose: &str| shared.preparer.index.derive(purpose);
@@ -147,6 +151,7 @@ fn write(shared: &Shared, request: &Request, progress: Progress<'_>) -> Result<W
         tip,
         disclosures,
         guards,
+        checkpoints,
         scope_keys: slots
             .chunks_exact(SLOT)
             .filter(|slot| slot.iter().any(|byte| *byte != 0))

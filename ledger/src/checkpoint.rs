@@ -15,6 +15,7 @@ mod publisher;
 
 pub(crate) use candidate::Candidate;
 pub use config::CheckpointConfig;
+pub(crate) use keys::{verify_any, verify_at};
 pub(crate) use publisher::Publisher;
 
 use crate::Error;

@@ -198,7 +198,8 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn edge(&self, size: u64) -> Result<Edge, Error> {
+    /// The right edge of the tree over the first `size` records.
+    pub(crate) fn edge(&self, size: u64) -> Result<Edge, Error> {
         let tile_root = |id: tlog::TileId| {
             let bytes = self
                 .store

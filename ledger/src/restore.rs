@@ -11,9 +11,12 @@
 mod admit;
 mod base;
 mod builder;
+mod checkpoints;
 mod evidence;
 pub(crate) mod marker;
 mod staged;
+#[cfg(test)]
+mod tests;
 
 pub use evidence::Evidence;
 pub use staged::Staged;
@@ -28,6 +31,7 @@ use crate::lock::DirectoryLock;
 use crate::store::guarded;
 use base::{check_end, open_base, restore_scopes, take_entries, take_records};
 use builder::Builder;
+use checkpoints::Checkpoints;
 use record::{Hash, Origin, Slug};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,8 +125,10 @@ impl Work {
         let mut builder = Builder::create(&config, &keyring, scopes)?;
         if let (Base::Backup(dir), Some(manifest)) = (&request.base, &manifest) {
             take_entries(&builder, dir, manifest)?;
+            builder.await_checkpoints(Checkpoints::read(dir, manifest)?);
             take_records(&mut builder, dir, manifest, &ciphers, progress)?;
             check_end(&builder, manifest)?;
+            builder.take_checkpoints()?;
         }
         Ok(Self {
             from_backup: builder.size(),
@@ -178,7 +184,9 @@ impl Work {
         let builder = &self.builder;
         evidence.compare(self.log(), builder.size(), builder.keys(), |offset| {
             builder.hash_at(offset)
-        })
+        })?;
+        let keys = builder.checkpoint_keys();
+        evidence.compare_checkpoints(self.log(), builder.size(), &keys, |size| builder.root_at(size))
     }
 
     /// Whether the keyring holds the key that signs the next record.

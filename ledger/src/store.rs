@@ -164,6 +164,11 @@ impl View {
         Ok(self.snapshot.get(&self.store.meta, name)?.map(|value| value.to_vec()))
     }
 
+    /// The entries of `meta` whose keys begin with some bytes, in order.
+    pub(crate) fn meta_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = Pair> + use<> {
+        self.snapshot.prefix(&self.store.meta, prefix).map(pair)
+    }
+
     /// All timelines' frontiers are those of this state of the log.
     pub(crate) fn head(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.snapshot.get(&self.store.heads, key)?.map(|value| value.to_vec()))

@@ -64,6 +64,7 @@ codes! {
     ReadModelDamaged "READ_MODEL_DAMAGED",
     LedgerUnavailable "LEDGER_UNAVAILABLE",
     CommitUnknown "COMMIT_UNKNOWN",
+    WitnessQuorumMissing "WITNESS_QUORUM_MISSING",
     CommandRefused "COMMAND_REFUSED",
     Overloaded "OVERLOADED",
     ClockJumped "CLOCK_JUMPED",

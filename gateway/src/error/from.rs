@@ -59,6 +59,9 @@ impl From<Error> for Problem {
             Error::ClockJumped { .. } => Code::ClockJumped,
             Error::Unavailable { .. } => Code::LedgerUnavailable,
             Error::CommitUnknown { .. } => Code::CommitUnknown,
+            Error::Unwitnessed { offset, .. } => {
+                return Self::new(Code::WitnessQuorumMissing, detail).committed(offset);
+            }
             Error::ScopeKeyLost => Code::ScopeKeyLost,
             Error::Corrupt(_) => Code::LogCorrupt,
         };

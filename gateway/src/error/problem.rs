@@ -15,6 +15,8 @@ pub(crate) struct Problem {
     code: &'static str,
     detail: String,
     findings: Vec<Finding>,
+    /// The offset of a record that is stored although its write failed.
+    committed: Option<u64>,
 }
 
 /// One thing that is wrong in a request, and where.
@@ -62,6 +64,7 @@ impl Problem {
             code,
             detail: detail.into(),
             findings: Vec::new(),
+            committed: None,
         }
     }
 
@@ -78,6 +81,12 @@ impl Problem {
     /// The same problem with one more finding.
     pub(crate) fn with(mut self, finding: Finding) -> Self {
         self.findings.push(finding);
+        self
+    }
+
+    /// The same problem of a record that is stored at this offset all the same.
+    pub(crate) const fn committed(mut self, offset: u64) -> Self {
+        self.committed = Some(offset);
         self
     }
 
@@ -134,6 +143,10 @@ impl Problem {
         if !self.findings.is_empty() {
             put("errors", self.findings.iter().map(Finding::to_json).collect());
         }
+        if let Some(offset) = self.committed {
+            put("offset", json!(offset));
+            put("state", json!("committed"));
+        }
         if scene.union {
             put("success", json!(false));
         }
@@ -152,6 +165,9 @@ impl Problem {
         );
         if let Some(seconds) = self.entry().retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(offset) = self.committed {
+            headers.insert("sigil-offset", HeaderValue::from(offset));
         }
         if self.status() == StatusCode::UNAUTHORIZED {
             headers.insert(

@@ -123,6 +123,7 @@ pub(crate) const TABLE: &[Entry] = &[
     row(500, "READ_MODEL_DAMAGED", "The read model is damaged", "Rebuild it with sigil projection rebuild; the log itself is not concerned."),
     later(2, 503, "LEDGER_UNAVAILABLE", "The ledger is unavailable", "Nothing was stored. Send the request again with the same id."),
     later(1, 503, "COMMIT_UNKNOWN", "It is not known whether the record was stored", "Send the record again with the same id: a record that is there is answered again, never stored twice."),
+    later(5, 503, "WITNESS_QUORUM_MISSING", "The record is stored, and no quorum of witnesses has cosigned it yet", "Send the record again with the same id: nothing is stored twice, and the answer comes when a quorum has cosigned it. The part witnesses of /healthz says who is missing."),
     later(30, 503, "COMMAND_REFUSED", "The ledger takes no such command of this gateway", "Nothing was stored. The operator has to act: the detail says what the ledger refused."),
     later(1, 503, "OVERLOADED", "The ledger takes no more records at the moment", "Nothing was stored. Send the request again after a pause, with the same id."),
     later(60, 503, "CLOCK_JUMPED", "The ledger's clock is implausible", "Nothing was stored. The operator has to set the clock right; then send the request again."),

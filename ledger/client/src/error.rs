@@ -64,6 +64,15 @@ pub enum Error {
         /// What failed.
         reason: String,
     },
+    /// The record is stored, and no quorum of witnesses has cosigned a checkpoint that covers it within the time that a
+    /// write waits for one. Send it again with the same id: it waits again.
+    #[error("record {id} is stored at offset {offset}, and no quorum of witnesses has cosigned it in time")]
+    Unwitnessed {
+        /// The record.
+        id: RecordId,
+        /// Where it is.
+        offset: u64,
+    },
     /// A sealed value's key is gone without an erasure record.
     #[error("what opens a sealed value of this record is lost")]
     ScopeKeyLost,
@@ -96,7 +105,8 @@ impl Error {
             | Self::Overloaded
             | Self::ClockJumped { .. }
             | Self::Unavailable { .. }
-            | Self::CommitUnknown { .. } => Kind::Unavailable,
+            | Self::CommitUnknown { .. }
+            | Self::Unwitnessed { .. } => Kind::Unavailable,
             Self::ScopeKeyLost | Self::Corrupt(_) => Kind::Corrupt,
         }
     }

@@ -55,6 +55,7 @@ fn errors() -> impl Strategy<Value = Error> {
         (0..SAFE).prop_map(|seconds| Error::ClockJumped { seconds }),
         text().prop_map(|reason| Error::Unavailable { reason }),
         (id(), text()).prop_map(|(id, reason)| Error::CommitUnknown { id, reason }),
+        (id(), 0..SAFE).prop_map(|(id, offset)| Error::Unwitnessed { id, offset }),
         Just(Error::ScopeKeyLost),
         text().prop_map(Error::Corrupt),
     ]
@@ -74,6 +75,7 @@ const fn _every_error_is_generated(error: &Error) {
         | Error::ClockJumped { .. }
         | Error::Unavailable { .. }
         | Error::CommitUnknown { .. }
+        | Error::Unwitnessed { .. }
         | Error::ScopeKeyLost
         | Error::Corrupt(_) => {}
     }

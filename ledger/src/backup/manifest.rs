@@ -14,12 +14,15 @@ use std::path::Path;
 /// The manifest's file.
 pub(crate) const FILE: &str = "manifest";
 /// Version of the backup format.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+/// The version before: its backups have no checkpoints, and do not say how many there were.
+const WITHOUT_CHECKPOINTS: u64 = 1;
 const FORM: Form = Form {
     domain: "sigil/backup/v1\n",
     purpose: "sigil backup v1",
 };
-const MEMBERS: usize = 12;
+/// Members of a manifest; of the version before, one less.
+const MEMBERS: usize = 13;
 /// Bytes of the longest manifest that is read: about 400,000 parts.
 const LONGEST: u64 = 64 * 1_024 * 1_024;
 
@@ -32,6 +35,8 @@ pub(crate) enum Kind {
     Disclosures,
     /// Idempotency keys that had not expired.
     Guards,
+    /// Signed checkpoints, in the clear as they are in the store.
+    Checkpoints,
     /// Blocks of the log.
     Records,
 }
@@ -53,6 +58,7 @@ pub(crate) struct Manifest {
     pub(crate) tip: Tip,
     pub(crate) disclosures: u64,
     pub(crate) guards: u64,
+    pub(crate) checkpoints: u64,
     /// Scope keys that the log had: they are not in the backup.
     pub(crate) scope_keys: u64,
     pub(crate) parts: Vec<Entry>,
@@ -71,6 +77,7 @@ impl Kind {
             Self::Keyring => "keyring".to_owned(),
             Self::Disclosures => format!("disclosures-{number:06}"),
             Self::Guards => format!("guards-{number:06}"),
+            Self::Checkpoints => format!("checkpoints-{number:06}"),
             Self::Records => format!("records-{number:020}"),
         }
     }
@@ -78,7 +85,7 @@ impl Kind {
     /// Bytes of a frame's key.
     pub(crate) const fn key_bytes(self) -> usize {
         match self {
-            Self::Records => 8,
+            Self::Records | Self::Checkpoints => 8,
             _ => 32,
         }
     }
@@ -88,6 +95,7 @@ impl Kind {
             None => Self::Keyring,
             Some(("disclosures", _)) => Self::Disclosures,
             Some(("guards", _)) => Self::Guards,
+            Some(("checkpoints", _)) => Self::Checkpoints,
             Some(("records", _)) => Self::Records,
             Some(_) => return None,
         };
@@ -118,7 +126,7 @@ impl Manifest {
             "format": FORMAT, "log": self.log.as_str(), "genesis_hash": self.genesis_hash.to_string(),
             "created": self.created.to_string(), "size": self.tip.size, "hash": self.tip.hash.to_string(),
             "root": hex::encode(self.tip.root), "ts": self.tip.ts.to_string(), "disclosures": self.disclosures,
-            "guards": self.guards, "scope_keys": self.scope_keys, "parts": parts,
+            "guards": self.guards, "checkpoints": self.checkpoints, "scope_keys": self.scope_keys, "parts": parts,
         });
         FORM.line(members.as_object().cloned().unwrap_or_default(), &derive(FORM.purpose))
     }
@@ -183,7 +191,12 @@ impl Unproven {
 }
 
 fn decode(whole: &Whole) -> Option<Manifest> {
-    if whole.members.len() != MEMBERS || whole.number("format")? != FORMAT {
+    // A backup of the version before holds everything else; its log has its checkpoints again when it signs new ones.
+    let format = whole.number("format")?;
+    let has_checkpoints = format == FORMAT;
+    if whole.members.len() != MEMBERS - usize::from(!has_checkpoints)
+        || !(WITHOUT_CHECKPOINTS..=FORMAT).contains(&format)
+    {
         return None;
     }
     let parts = whole.members.get("parts")?.as_array()?;
@@ -191,7 +204,8 @@ fn decode(whole: &Whole) -> Option<Manifest> {
     let keyrings = parts.iter().filter(|part| part.kind() == Kind::Keyring).count();
     // In the order in which a restore needs them, each part once.
     let ordered = parts.is_sorted_by(|a, b| (a.kind(), &a.name) < (b.kind(), &b.name));
-    (keyrings == 1 && ordered).then_some(())?;
+    let fits = has_checkpoints || parts.iter().all(|part| part.kind() != Kind::Checkpoints);
+    (keyrings == 1 && ordered && fits).then_some(())?;
     Some(Manifest {
         log: whole.text("log", Origin::parse)?,
         genesis_hash: whole.text("genesis_hash", Hash::from_hex)?,
@@ -204,6 +218,11 @@ fn decode(whole: &Whole) -> Option<Manifest> {
         },
         disclosures: whole.number("disclosures")?,
         guards: whole.number("guards")?,
+        checkpoints: if has_checkpoints {
+            whole.number("checkpoints")?
+        } else {
+            0
+        },
         scope_keys: whole.number("scope_keys")?,
         parts,
     })
@@ -230,6 +249,7 @@ mod tests {
             (Kind::Keyring, 0),
             (Kind::Disclosures, 3),
             (Kind::Guards, 0),
+            (Kind::Checkpoints, 7),
             (Kind::Records, u64::MAX),
         ] {
             assert_eq!(Kind::of(&kind.name(number)), Some(kind));
@@ -242,6 +262,7 @@ mod tests {
             "records-+0000000000000000001",
             "guards-000000/..",
             "scopes-000000",
+            "checkpoints-1",
         ] {
             assert_eq!(Kind::of(name), None, "{name}");
         }

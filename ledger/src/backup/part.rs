@@ -1,9 +1,9 @@
 //! The parts of a backup: files of frames, each with its length and hash in the manifest.
 //!
 //! ```text
-//! per frame: key (8 bytes for records, 32 for everything else), u32 BE length, value
+//! per frame: key (8 bytes for records and checkpoints, 32 for everything else), u32 BE length, value
 //! ```
-//! Values are the store's own, encrypted as they are there. A part is closed before it grows beyond a size that is read
+//! Values are the store's own, as they are there: checkpoints in the clear, everything else encrypted. A part is closed before it grows beyond a size that is read
 //! into memory as a whole, so that its hash is checked before one byte of it is believed.
 
 use super::manifest::{Entry, Kind};
@@ -141,6 +141,11 @@ pub(crate) fn read(dir: &Path, entry: &Entry) -> Result<Vec<u8>, Error> {
         return Err(wrong("its hash is not the one in the manifest".to_owned()));
     }
     Ok(bytes)
+}
+
+/// What to say of a part that ends in the middle of a frame.
+pub(crate) fn cut(entry: &Entry) -> Error {
+    Error::backup(&entry.name, "it ends in the middle of an entry")
 }
 
 /// One frame of a part that was read.

@@ -4,7 +4,7 @@
 //! of what is older the newest of each hour.
 
 use crate::Error;
-use crate::store::{Store, read_u64};
+use crate::store::{Store, View, read_u64};
 use fjall::OwnedWriteBatch;
 use ledger_client::proof::SignedCheckpoint;
 use std::ops::Bound;
@@ -25,7 +25,7 @@ pub(crate) fn newest(store: &Store) -> Result<Option<SignedCheckpoint>, Error> {
 
 /// The checkpoint of exactly this size.
 pub(crate) fn at(store: &Store, size: u64) -> Result<Option<SignedCheckpoint>, Error> {
-    store.meta.get(key(size))?.map(|value| read(size, &value)).transpose()
+    store.meta.get(key(size))?.map(|value| decode(size, &value)).transpose()
 }
 
 /// Checkpoints with fewer than `below` records, newest first.
@@ -42,7 +42,17 @@ pub(crate) fn newest_first(
     let entries = store.meta.range((Bound::Included(key(0)), end)).rev();
     entries.map(|guard| {
         let (key, value) = guard.into_inner()?;
-        read(read_size(&key)?, &value)
+        decode(read_size(&key)?, &value)
+    })
+}
+
+/// Every checkpoint in a view of the store, smallest first: its size as 8 bytes, and its JSON, which reads.
+pub(crate) fn entries(view: &View) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>> + use<> {
+    view.meta_prefix(PREFIX).map(|entry| {
+        let (key, value) = entry?;
+        let size = read_size(&key)?;
+        decode(size, &value)?;
+        Ok((size.to_be_bytes().to_vec(), value))
     })
 }
 
@@ -63,7 +73,7 @@ impl Thinned {
         let mut before: Option<SignedCheckpoint> = None;
         for guard in store.meta.range(key(self.0)..=key(u64::MAX)) {
             let (key_bytes, value) = guard.into_inner()?;
-            let checkpoint = read(read_size(&key_bytes)?, &value)?;
+            let checkpoint = decode(read_size(&key_bytes)?, &value)?;
             if checkpoint.signed_at >= now.saturating_sub(ALL_MICROS) {
                 break;
             }
@@ -83,7 +93,8 @@ fn read_size(key: &[u8]) -> Result<u64, Error> {
     read_u64("keyspace meta, a checkpoint's key", size)
 }
 
-fn read(size: u64, value: &[u8]) -> Result<SignedCheckpoint, Error> {
+/// Reads the JSON of the checkpoint of this size.
+pub(crate) fn decode(size: u64, value: &[u8]) -> Result<SignedCheckpoint, Error> {
     let place = || format!("the checkpoint of {size} records");
     let read: SignedCheckpoint =
         serde_json::from_slice(value).map_err(|error| Error::corrupt(place(), error.to_string()))?;

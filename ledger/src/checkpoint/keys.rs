@@ -5,7 +5,7 @@ use crate::Error;
 use crate::engine::Shared;
 use crate::handle::Handle;
 use ed25519_dalek::SigningKey;
-use record::PublicKey;
+use record::{Origin, PublicKey};
 use tlog::{Checkpoint, CheckpointText, KeyType, Line, Node, VerifierKey};
 
 /// Signs a tree head for readers who know the keys in force as of `before` records.
@@ -65,11 +65,23 @@ impl Handle {
 
 /// Reads a note that is a checkpoint of this log, signed by a key that it has or had.
 pub(super) fn verify(shared: &Shared, note: &str) -> Option<CheckpointText> {
-    let log = shared.preparer.log.as_str();
     let keys = shared.access()?.checkpoint_keys.clone();
-    let keys: Vec<VerifierKey> = keys.iter().filter_map(|(_, key)| verifier_key(log, key)).collect();
     let text = CheckpointText::parse(note).ok()?;
-    text.clone().verify(log, &keys).ok().map(|_signed| text)
+    verify_any(&shared.preparer.log, &keys, &text).then_some(text)
+}
+
+/// Whether a checkpoint is signed by any of these keys, under the log's name.
+pub(crate) fn verify_any(log: &Origin, keys: &[(u64, PublicKey)], text: &CheckpointText) -> bool {
+    let log = log.as_str();
+    let keys: Vec<VerifierKey> = keys.iter().filter_map(|(_, key)| verifier_key(log, key)).collect();
+    text.clone().verify(log, &keys).is_ok()
+}
+
+/// Whether a checkpoint is signed by the key that was in force as of its size, under the log's name.
+pub(crate) fn verify_at(log: &Origin, keys: &[(u64, PublicKey)], text: &CheckpointText) -> bool {
+    let (log, size) = (log.as_str(), text.size());
+    let key = in_force(keys, size, size).pop().and_then(|key| verifier_key(log, key));
+    key.is_some_and(|key| text.clone().verify(log, &[key]).is_ok())
 }
 
 #[cfg(test)]

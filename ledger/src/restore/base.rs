@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::{Base, Request};
-use crate::backup::manifest::{self, Entry, Kind, Manifest, Unproven};
+use crate::backup::manifest::{self, Kind, Manifest, Unproven};
 use crate::backup::{Progress, part, scope_copy};
 use crate::cipher::Cipher;
 use crate::clock::{Clock as _, SystemClock};
@@ -94,7 +94,7 @@ pub(super) fn take_entries(builder: &Builder, dir: &Path, manifest: &Manifest) -
             let part = part::read(dir, entry)?;
             let frames = part::frames(&part, kind.key_bytes());
             let frames = frames.map(|frame| frame.map(|frame| (frame.key, frame.value)));
-            let frames = frames.collect::<Option<Vec<_>>>().ok_or_else(|| cut(entry))?;
+            let frames = frames.collect::<Option<Vec<_>>>().ok_or_else(|| part::cut(entry))?;
             count += frames.len() as u64;
             for frames in frames.chunks(1_024) {
                 builder.put(kind == Kind::Disclosures, frames)?;
@@ -119,7 +119,7 @@ pub(super) fn take_records(
         let wrong = |detail: String| Error::backup(&entry.name, detail);
         let part = part::read(dir, entry)?;
         for frame in part::frames(&part, Kind::Records.key_bytes()) {
-            let frame = frame.ok_or_else(|| cut(entry))?;
+            let frame = frame.ok_or_else(|| part::cut(entry))?;
             let first = block_key(frame.key)?;
             if first != builder.size() {
                 return Err(wrong(format!("it has offset {first}, next is {}", builder.size())));
@@ -140,10 +140,6 @@ pub(super) fn take_records(
         }
     }
     Ok(())
-}
-
-fn cut(entry: &Entry) -> Error {
-    Error::backup(&entry.name, "it ends in the middle of an entry")
 }
 
 pub(super) fn check_end(builder: &Builder, manifest: &Manifest) -> Result<(), Error> {

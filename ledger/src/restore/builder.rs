@@ -3,12 +3,16 @@
 //! The store is no log while it is built (see [`super::marker`]), so its batches are synced once, at the end.
 
 use super::admit::admit;
+use super::checkpoints::Checkpoints;
+use crate::access::checkpoint_keys;
+use crate::checkpoint::kept;
 use crate::cipher::{Cipher, RESERVED};
 use crate::disclosure::{self, Found};
 use crate::engine::Tip;
 use crate::handle::Config;
 use crate::keyring::Keyring;
 use crate::prepare::{Preparer, timeline_names};
+use crate::recovery::Decoder;
 use crate::scopes::Scopes;
 use crate::store::{FORMAT, Store, name};
 use crate::timelines::Timelines;
@@ -18,7 +22,7 @@ use fjall::OwnedWriteBatch;
 use record::{Hash, PublicKey, Record, Slug, Timestamp};
 use std::collections::HashSet;
 use std::sync::Arc;
-use tlog::{Edge, FullTile, hash_leaf, log_entry, timeline_entry};
+use tlog::{Edge, FullTile, Node, hash_leaf, log_entry, timeline_entry};
 
 /// The store of a log that is being restored.
 pub(super) struct Builder {
@@ -32,6 +36,8 @@ pub(super) struct Builder {
     state: State,
     /// Every record key that the log has had.
     keys: Vec<PublicKey>,
+    /// The backup's checkpoints, each compared when the log has come to its size.
+    checkpoints: Checkpoints,
     edge: Edge,
     timelines: Timelines,
     last: Option<(Hash, Timestamp)>,
@@ -58,6 +64,7 @@ impl Builder {
             uses: 0,
             state: State::new(keyring.log.clone()),
             keys: Vec::new(),
+            checkpoints: Checkpoints::default(),
             edge: Edge::new(),
             timelines: Timelines::default(),
             last: None,
@@ -92,6 +99,29 @@ impl Builder {
         &self.keys
     }
 
+    /// Every checkpoint key that the log has had, each with the smallest size that it signs.
+    pub(super) fn checkpoint_keys(&self) -> Vec<(u64, PublicKey)> {
+        checkpoint_keys(&self.state).unwrap_or_default()
+    }
+
+    /// Compares these checkpoints with the records that are still to come.
+    pub(super) fn await_checkpoints(&mut self, checkpoints: Checkpoints) {
+        self.checkpoints = checkpoints;
+    }
+
+    /// Takes over the checkpoints that were waited for.
+    ///
+    /// # Errors
+    /// [`Error::Backup`] naming the part of the first that is not the log's own.
+    pub(super) fn take_checkpoints(&mut self) -> Result<(), Error> {
+        let checkpoints = self.checkpoints.finish(&self.preparer.log, &self.state)?;
+        let mut batch = self.store.bulk_batch();
+        for checkpoint in &checkpoints {
+            kept::put(&self.store, &mut batch, checkpoint)?;
+        }
+        Ok(batch.commit()?)
+    }
+
     /// The key that signs the next record.
     pub(super) fn record_key(&self) -> Option<PublicKey> {
         self.state.keys().map(|keys| keys.record)
@@ -106,6 +136,15 @@ impl Builder {
             root: *self.edge.root().as_bytes(),
             ts,
         })
+    }
+
+    /// The root of the tree over the first `size` records, which were restored.
+    pub(super) fn root_at(&self, size: u64) -> Result<Node, Error> {
+        let decoder = Decoder {
+            store: &self.store,
+            ciphers: std::slice::from_ref(&self.cipher),
+        };
+        Ok(decoder.edge(size)?.root())
     }
 
     /// Hash of the record at `offset`, as it was stored.
@@ -184,6 +223,9 @@ impl Builder {
                 hash_leaf(&log_entry(offset, record.hash.as_bytes(), record.bytes())),
                 &mut tiles,
             );
+            if self.checkpoints.is_due(offset + 1) {
+                self.checkpoints.compare(&self.edge.root(), record)?;
+            }
             block.record(record.bytes());
             let leaf = hash_leaf(&timeline_entry(record.hash.as_bytes()));
             for (label, target) in timeline_names(record.kind.as_str(), &record.links) {

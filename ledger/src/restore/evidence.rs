@@ -1,17 +1,21 @@
-//! What is known of the log beside the copy that is restored: a HEAD that survived, records that the log signed.
+//! What is known of the log beside the copy that is restored: a HEAD that survived, records and checkpoints that the log
+//! signed.
 //!
 //! A log that goes on behind such evidence would give offsets again that somebody has seen. So it is refused with
 //! `LOG_BEHIND`, and one that disagrees with the evidence is another log. What is not signed by the log is no evidence.
 
+use crate::checkpoint::verify_any;
 use crate::{Error, head};
 use record::{Hash, PublicKey, Record};
 use std::path::Path;
+use tlog::{CheckpointText, Node};
 
 /// What is known to have been committed.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
     head: Option<(u64, Hash)>,
     records: Vec<Record>,
+    checkpoints: Vec<CheckpointText>,
     ignored: Vec<String>,
 }
 
@@ -34,6 +38,16 @@ impl Evidence {
     pub fn record(&mut self, place: &str, bytes: &[u8]) -> Result<(), Error> {
         let record = Record::parse(bytes.to_vec()).map_err(|fault| Error::corrupt(place, fault.to_string()))?;
         self.records.push(record);
+        Ok(())
+    }
+
+    /// Adds a checkpoint that somebody has: a signed note.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when it is none.
+    pub fn checkpoint(&mut self, place: &str, note: &str) -> Result<(), Error> {
+        let text = CheckpointText::parse(note).map_err(|error| Error::corrupt(place, error.to_string()))?;
+        self.checkpoints.push(text);
         Ok(())
     }
 
@@ -84,6 +98,39 @@ impl Evidence {
                     "{what} has another record here: this is a copy of another log, or one of the two was forged"
                 );
                 return Err(Error::corrupt(format!("the record at offset {offset}"), detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Evidence {
+    /// Holds a log of `size` records, whose checkpoints are signed by these keys, against every checkpoint known.
+    ///
+    /// # Errors
+    /// [`Error::LogBehind`] for one of more records, [`Error::Corrupt`] for one of another history.
+    pub(super) fn compare_checkpoints(
+        &mut self,
+        log: &record::Origin,
+        size: u64,
+        keys: &[(u64, PublicKey)],
+        root_at: impl Fn(u64) -> Result<Node, Error>,
+    ) -> Result<(), Error> {
+        for checkpoint in &self.checkpoints {
+            let covered = checkpoint.size();
+            if !verify_any(log, keys, checkpoint) {
+                self.ignored.push(format!(
+                    "the checkpoint of {covered} records is of another log, or not signed by a key that this log names"
+                ));
+                continue;
+            }
+            if let Some(last) = covered.checked_sub(1).filter(|_| covered > size) {
+                return Err(behind(size, last, "a checkpoint that the log signed"));
+            }
+            if root_at(covered)? != *checkpoint.root() {
+                let detail = "a checkpoint that the log signed has other records: this is a copy of another log, or one of \
+                    the two was forged";
+                return Err(Error::corrupt(format!("the log up to offset {covered}"), detail));
             }
         }
         Ok(())

@@ -4,8 +4,9 @@ use crate::check::look;
 use crate::disk::Disk;
 use crate::log::{Log, all, append, event, fresh_id, private, tenant};
 use ledger::backup::{Request, Written};
+use ledger::inspect::Inspection;
 use ledger::restore::{Base, Ending, Restored, Work};
-use ledger::{Config, Error, Handle, KeySource};
+use ledger::{CheckpointConfig, Config, Error, Handle, KeySource};
 use ledger_client::{Append, Guard, LedgerClient as _};
 use serde_json::json;
 use std::fs;
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Small parts, so that a short log has several.
 const PART: u64 = 4_096;
@@ -212,7 +214,23 @@ async fn behaves_the_same(
     assert_eq!(openings.expect("is there")[0].value, json!({"card": "4111"}));
 }
 
-/// A log with a bit of everything, closed, and its backup.
+/// The log signs checkpoints; the first one covers whatever it has.
+async fn signed(log: &Log) -> Handle {
+    let handle = Handle::open(Config {
+        checkpoints: Some(CheckpointConfig {
+            interval: Duration::from_millis(1),
+            ..CheckpointConfig::default()
+        }),
+        ..log.config()
+    });
+    let handle = handle.expect("opens");
+    let mut checkpoints = handle.checkpoints();
+    let told = tokio::time::timeout(Duration::from_secs(60), checkpoints.wait_for(Option::is_some)).await;
+    told.expect("in time").expect("is kept current");
+    handle
+}
+
+/// A log with a bit of everything, closed, and its backup: 43 records, and the map root that a checkpoint ends in.
 async fn backed_up() -> (Log, Copy, usize) {
     let log = Log::create().await;
     let handle = log.open();
@@ -223,9 +241,12 @@ async fn backed_up() -> (Log, Copy, usize) {
         .append(guarded(event("pay"), "k1", false))
         .await
         .expect("appends");
+    handle.close();
+    drop(handle);
+    let handle = signed(&log).await;
     let (copy, written) = Copy::of(&log, &handle, "copy");
     handle.close();
-    assert_eq!((written.size, written.disclosures), (43, 40));
+    assert_eq!((written.size, written.disclosures), (44, 40));
     let parts = fs::read_dir(&copy.dir).expect("is there").count();
     assert!(parts > 6, "{parts} parts are not several of each kind");
     (log, copy, parts)
@@ -263,7 +284,7 @@ async fn no_byte_of_a_backup_changes_unnoticed_and_the_part_is_named() {
         assert_eq!(part_of(&error), "copy of the scope keys", "bit {at}: {error}");
     }
     fs::write(&copy.scopes, &scopes).expect("writes");
-    assert_eq!(restore(&copy.restore(config)).size, 43);
+    assert_eq!(restore(&copy.restore(config)).size, 44);
 }
 
 #[tokio::test]
@@ -275,6 +296,7 @@ async fn cut_missing_swapped_and_foreign_parts_are_refused() {
         "keyring",
         "disclosures-000001",
         "guards-000000",
+        "checkpoints-000000",
         "records-00000000000000000000",
         "manifest",
     ];
@@ -345,7 +367,7 @@ async fn without_scope_keys_sealed_values_are_lost_and_said_to_be() {
         scopes: None,
         ..copy.restore(config.clone())
     });
-    assert_eq!((restored.size, restored.disclosures_lost), (43, 40));
+    assert_eq!((restored.size, restored.disclosures_lost), (44, 40));
     let findings = look(&config).expect_err("keys are missing");
     assert!(
         findings.iter().all(|finding| finding.contains("KeyLost")),
@@ -541,9 +563,76 @@ async fn a_restored_log_is_backed_up_and_restored_again() {
     drop(handle);
     let second = beside(&log, "second");
     let restored = restore(&again.restore(second.clone()));
-    assert_eq!((restored.size, restored.root), (44, written.root));
+    assert_eq!((restored.size, restored.root), (45, written.root));
     assert_eq!(restored.disclosures_lost, 0);
     // Three data keys by now: what each of them encrypted still opens.
     let (first, second) = (look(&first).expect("is whole"), look(&second).expect("is whole"));
     assert_eq!((first.records, first.sealed), (second.records, second.sealed));
+}
+
+/// The checkpoints that a closed log keeps, newest first.
+fn kept(config: &Config) -> Vec<ledger_client::proof::SignedCheckpoint> {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let inspection = Inspection::open(config, &scratch.path().join("shadow")).expect("opens");
+    inspection.checkpoints().expect("reads")
+}
+
+#[tokio::test]
+async fn checkpoints_come_back_with_the_records_and_the_log_continues_them() {
+    let (log, copy, _) = backed_up().await;
+    let before = kept(&log.config());
+    assert_eq!(before.iter().map(|kept| kept.size).collect::<Vec<_>>(), [44]);
+    let config = beside(&log, "restored");
+    restore(&copy.restore(config.clone()));
+    assert_eq!(kept(&config), before);
+    // Its checkpoints are held against its records, and there are some.
+    look(&config).unwrap_or_else(|findings| panic!("{findings:?}"));
+    // A log that signs is opened, and goes on behind the newest one.
+    let (config, mut request) = (beside(&log, "again"), copy.restore(beside(&log, "again")));
+    request.config.checkpoints = Some(CheckpointConfig::default());
+    restore(&request);
+    let handle = Handle::open(request.config).expect("opens");
+    assert_eq!(handle.checkpoints().borrow().as_deref(), before.first());
+    append(&handle, event("next")).await;
+    handle.close();
+    drop(handle);
+    let after = kept(&config);
+    assert!(
+        after.len() > before.len() && after.last() == before.last(),
+        "{}",
+        after.len()
+    );
+    look(&config).unwrap_or_else(|findings| panic!("{findings:?}"));
+}
+
+/// A backup as builds before format 2 wrote it; see `fixtures/README.md`.
+#[tokio::test]
+async fn a_backup_without_checkpoints_is_restored_as_ever() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let key = fs::read_to_string(fixtures.join("backup-1.key")).expect("reads");
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = Config::new(dir.path().join("log"), KeySource::Hex(key.trim().to_owned().into()));
+    let request = ledger::restore::Request {
+        config: config.clone(),
+        base: Base::Backup(fixtures.join("backup-1")),
+        scopes: Some(fixtures.join("backup-1.scopes")),
+        expired_scopes: false,
+    };
+    let restored = restore(&request);
+    assert_eq!((restored.size, restored.disclosures_lost), (9, 0));
+    // It has map roots and none of the checkpoints over them: that is said, and nothing else.
+    let findings = look(&config).expect_err("could not be checked");
+    assert!(
+        findings.len() == 1 && findings[0].contains("no checkpoint was given"),
+        "{findings:?}"
+    );
+    let handle = Handle::open(Config {
+        checkpoints: Some(CheckpointConfig::default()),
+        ..config.clone()
+    });
+    let handle = handle.expect("opens");
+    append(&handle, event("next")).await;
+    handle.close();
+    drop(handle);
+    look(&config).unwrap_or_else(|findings| panic!("{findings:?}"));
 }

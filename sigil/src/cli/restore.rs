@@ -42,7 +42,8 @@ pub struct Restore {
     /// What is left of the lost log's directory: its HEAD says how far the log had come, its keyring can sign.
     #[arg(long, value_name = "DIR")]
     pub lost: Option<PathBuf>,
-    /// A file of records that somebody has kept, one a line: the restored log must have them. May be repeated.
+    /// A file of records that somebody has kept, one a line, or one signed checkpoint: the restored log must have them. May
+    /// be repeated.
     #[arg(long, value_name = "FILE")]
     pub known: Vec<PathBuf>,
     /// A file of records, one a line, to be restored behind those of the backup. May be repeated.

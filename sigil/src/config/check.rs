@@ -120,6 +120,12 @@ impl Checks<'_> {
         let witnesses = &settings.witnesses;
         if witnesses.required {
             self.at_least("witnesses.required_wait_ms", witnesses.required_wait_ms, 1);
+            let serves = matches!(role, Role::Gateway | Role::Embedded);
+            if serves && witnesses.required_wait_ms >= settings.limits.http.request_timeout_ms {
+                // The request would end first, and say that nobody knows whether the record was stored.
+                let message = "must be less than limits.http.request_timeout_ms";
+                self.wrong("witnesses.required_wait_ms", message);
+            }
         }
         if !matches!(role, Role::Ledger | Role::Embedded) {
             return;

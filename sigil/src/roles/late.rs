@@ -2,6 +2,7 @@
 //!
 //! So a gateway listens and answers whatever starts first.
 
+use ledger_client::proof::{Answer, Question};
 use ledger_client::{Append, Committed, Error, Head, LedgerClient, Pending, Receipt, Report};
 use record::{NewRecord, Opening, RecordId, Tenant};
 use std::sync::OnceLock;
@@ -79,6 +80,10 @@ impl<C: LedgerClient> LedgerClient for Late<C> {
     fn open_sealed(&self, tenant: Tenant, id: RecordId) -> Pending<'_, Option<Vec<Opening>>> {
         self.client()
             .map_or_else(failed, |client| client.open_sealed(tenant, id))
+    }
+
+    fn prove(&self, question: Question) -> Pending<'_, Answer> {
+        self.client().map_or_else(failed, |client| client.prove(question))
     }
 
     fn committed(&self) -> watch::Receiver<u64> {

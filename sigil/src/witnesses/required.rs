@@ -1,7 +1,8 @@
 //! A ledger whose writes are answered only when a quorum of witnesses has cosigned a checkpoint that covers them.
 //!
-//! The record is durable before the wait begins and stays so when the wait ends without a quorum: the caller hears that it
-//! may be stored, and the same record sent again waits again.
+//! The record is durable before the wait begins and stays so when the wait ends without a quorum: the caller hears where it
+//! is stored and that it is not witnessed, and the same record sent again waits again. Whatever fails behind the commit is
+//! told so, never as a write that did not happen.
 
 use crate::config::Witnesses;
 use ledger_client::proof::{Answer, Question};
@@ -28,28 +29,33 @@ impl Required {
         }
     }
 
-    /// Waits until the first `size` records are covered.
-    async fn witnessed(&self, size: u64, id: RecordId) -> Result<(), Error> {
+    /// Waits until the first `size` records are covered; gives how many of the log's records are.
+    async fn witnessed(&self, size: u64) -> u64 {
         let question = Question::Checkpoint {
             covering: size,
             witnessed: true,
             wait_ms: u64::try_from(self.wait.as_millis()).unwrap_or(u64::MAX),
         };
-        match self.ledger.prove(question).await? {
-            Answer::Checkpoint(Some(checkpoint)) if checkpoint.size >= size && checkpoint.witnessed == Some(true) => {
-                Ok(())
-            }
-            _ => Err(Error::CommitUnknown {
-                id,
-                reason: "it is stored, but no quorum of witnesses has cosigned it in time".to_owned(),
-            }),
+        match self.ledger.prove(question).await {
+            Ok(Answer::Checkpoint(Some(checkpoint))) if checkpoint.witnessed == Some(true) => checkpoint.size,
+            _ => 0,
         }
     }
 
     async fn after(&self, receipt: Result<Receipt, Error>) -> Result<Receipt, Error> {
         let receipt = receipt?;
-        self.witnessed(receipt.committed.offset + 1, receipt.id).await?;
+        let covered = self.witnessed(receipt.committed.offset + 1).await;
+        judge(receipt, covered)
+    }
+}
+
+/// The receipt, when the quorum covers its record.
+fn judge(receipt: Receipt, covered: u64) -> Result<Receipt, Error> {
+    let offset = receipt.committed.offset;
+    if offset < covered {
         Ok(receipt)
+    } else {
+        Err(Error::Unwitnessed { id: receipt.id, offset })
     }
 }
 
@@ -63,11 +69,13 @@ impl LedgerClient for Required {
             let receipts = self.ledger.append_many(records).await?;
             let written = receipts.iter().filter_map(|receipt| receipt.as_ref().ok());
             // One checkpoint that covers the last one covers all.
-            let last = written.max_by_key(|receipt| receipt.committed.offset);
-            if let Some(last) = last {
-                self.witnessed(last.committed.offset + 1, last.id).await?;
-            }
-            Ok(receipts)
+            let last = written.map(|receipt| receipt.committed.offset).max();
+            let covered = match last {
+                Some(last) => self.witnessed(last + 1).await,
+                None => 0,
+            };
+            let judged = receipts.into_iter().map(|receipt| judge(receipt?, covered));
+            Ok(judged.collect())
         })
     }
 

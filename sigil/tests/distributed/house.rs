@@ -1,5 +1,6 @@
 //! Everything a distributed ledger is made of, on this machine: broker, database, log, keys, and the three roles.
 
+use crate::checkpoints::covered;
 use crate::client::{Client, TOKEN};
 use crate::log::{Log, sigil};
 use crate::process::{Process, until};
@@ -65,8 +66,6 @@ impl House {
     fn command(&self, role: Role) -> Command {
         let path = |name: &str| self.log.path(name).display().to_string();
         let mut command = sigil();
-        // Records are counted here: none that the log writes by itself comes between them.
-        command.env(crate::log::UNSIGNED.0, crate::log::UNSIGNED.1);
         command.current_dir(self.log.path(""));
         command.args([
             "serve",
@@ -140,11 +139,12 @@ pub fn position(gateway: SocketAddr) -> Option<u64> {
     head(gateway)?["position"].as_u64()
 }
 
-/// Waits until the read model has everything, and gives the number of records.
-pub fn caught_up(gateway: SocketAddr) -> u64 {
-    until("the read model has the whole log", || {
+/// Waits until the log is at rest: the read model has everything, and the newest checkpoint covers it, so that the log has
+/// nothing more to write by itself. Gives the number of records.
+pub fn at_rest(gateway: SocketAddr) -> u64 {
+    until("the log is at rest", || {
         let head = head(gateway)?;
         let size = head["size"].as_u64()?;
-        (head["position"] == size).then_some(size)
+        (head["position"] == size && covered(gateway) == Some(size)).then_some(size)
     })
 }

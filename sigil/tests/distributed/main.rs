@@ -5,6 +5,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that meets an absent member shall fail")]
 
+mod checkpoints;
 #[expect(dead_code, reason = "the product's tests use the rest of it")]
 #[path = "../product/client.rs"]
 mod client;

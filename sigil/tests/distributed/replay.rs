@@ -2,7 +2,7 @@
 //! of the timeline is the same, byte for byte.
 
 use crate::client::Client;
-use crate::house::{House, Role, address, caught_up};
+use crate::house::{House, Role, address, at_rest};
 use crate::load::Load;
 use crate::outcome;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ fn a_dropped_schema_is_replayed_from_zero_and_every_page_is_the_same() {
         load.end();
         client.join().expect("no answer was wrong");
     });
-    let size = caught_up(address(&gateway));
+    let size = at_rest(address(&gateway));
     let before = pages(address(&gateway));
     assert!(
         before.iter().map(Vec::len).sum::<usize>() > QUESTIONS.len() * 2,
@@ -45,7 +45,7 @@ fn a_dropped_schema_is_replayed_from_zero_and_every_page_is_the_same() {
     let dropped = house.runtime.block_on(drop_schemas(&house));
     assert!(dropped > 0, "there was a read model to drop");
     let projector = house.start(Role::Projector);
-    assert_eq!(caught_up(address(&gateway)), size);
+    assert_eq!(at_rest(address(&gateway)), size);
     assert_eq!(outcome::digest_of_postgres(&house), digest);
     let after = pages(address(&gateway));
     for ((question, before), after) in QUESTIONS.iter().zip(&before).zip(&after) {

@@ -1,14 +1,17 @@
 //! `kill -9` of each role in turn, and of the servers now and then, while both real logs go in over HTTP: what was
-//! acknowledged is there once, Postgres has what a read model built from the log has, and the log verifies.
+//! acknowledged is there once, Postgres has what a read model built from the log has, every checkpoint that was served is
+//! kept and continued, and the log verifies.
 //!
 //! `SIGIL_KILL_ROUNDS` sets the number of rounds and `SIGIL_KILL_SEED` repeats a run.
 
-use crate::house::{House, Role, address, caught_up, position};
+use crate::checkpoints::Watched;
+use crate::house::{House, Role, address, at_rest, position};
 use crate::load::{Learned, Load};
 use crate::outcome;
 use crate::process::{Process, until};
 use crate::sample;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const ROUNDS: u64 = 100;
@@ -64,9 +67,12 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice_when_each_role_is_kill
     let mut house = House::new();
     let mut roles = Roles::start(&house);
     let load = Load::new(sample::records(), address(roles.gateway()));
-    let learned: Vec<Learned> = std::thread::scope(|scope| {
+    let over = AtomicBool::new(false);
+    let (learned, watched): (Vec<Learned>, Watched) = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| Watched::watch(&load, &over));
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| load.run())).collect();
         let mut dice = Dice(seed);
+        let _over = Over(&over);
         for round in 0..rounds {
             kill_one(&mut house, &mut roles, &load, round, &mut dice);
             if round % 10 == 9 {
@@ -79,10 +85,12 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice_when_each_role_is_kill
             }
         }
         load.end();
-        clients
-            .into_iter()
+        let clients = clients.into_iter();
+        let learned = clients
             .map(|client| client.join().expect("no answer was wrong"))
-            .collect()
+            .collect();
+        over.store(true, Ordering::SeqCst);
+        (learned, watching.join().expect("no checkpoint was wrong"))
     });
     let replayed: u64 = learned.iter().map(|learned| learned.replayed).sum();
     let lost: u64 = learned.iter().map(|learned| learned.attempts_lost).sum();
@@ -100,10 +108,29 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice_when_each_role_is_kill
         began.elapsed()
     );
     assert!(lost >= rounds / 4, "the kills did not reach the clients");
-    let size = caught_up(address(roles.gateway()));
-    eprintln!("caught up at {size}, {:?}", began.elapsed());
+    let size = at_rest(address(roles.gateway()));
+    eprintln!(
+        "at rest at {size}, {} checkpoints were served, {:?}",
+        watched.len(),
+        began.elapsed()
+    );
+    assert!(
+        watched.len() as u64 >= rounds / 4,
+        "checkpoints were served between the kills"
+    );
+    watched.hold(address(roles.gateway()), &house.log);
     settle(&house, roles, &offsets, size);
+    watched.verifies(&house.log);
     eprintln!("{rounds} rounds in {:?}", began.elapsed());
+}
+
+/// Says that it is over, also when something failed: a client that nobody stops would keep the test from ending.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Kills a role when it has done something since it was last killed, and starts it again.

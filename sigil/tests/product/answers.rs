@@ -12,12 +12,12 @@ use verifier::{Outcome, ProofOptions, Trust, verify_answer};
 /// How long a checkpoint may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn trust(log: &Log) -> Trust {
+pub fn trust(log: &Log) -> Trust {
     Trust::parse(&std::fs::read(log.trust_file()).expect("init wrote it")).expect("a trust file")
 }
 
 /// Asks until the answer is proven in all its rows.
-fn proven(client: &mut Client, path: &str) -> Answer {
+pub fn proven(client: &mut Client, path: &str) -> Answer {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = client.get(path).is(200);
@@ -51,7 +51,7 @@ fn fill(client: &mut Client, count: u64) {
 
 #[test]
 fn pages_are_proven_complete_and_a_row_less_is_not() {
-    let log = Log::signing();
+    let log = Log::new();
     let server = Server::start(&log);
     let mut client = server.client();
     fill(&mut client, 180);
@@ -92,7 +92,7 @@ fn pages_are_proven_complete_and_a_row_less_is_not() {
 
 #[test]
 fn a_record_its_checkpoint_and_the_tiles_lead_to_one_root() {
-    let log = Log::signing();
+    let log = Log::new();
     let server = Server::start(&log);
     let mut client = server.client();
     fill(&mut client, 20);

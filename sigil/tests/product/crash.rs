@@ -4,7 +4,7 @@
 //! what this test shows. `SIGIL_CRASH_ROUNDS` sets the number of rounds and `SIGIL_CRASH_SEED` repeats a run.
 
 use crate::client::Client;
-use crate::log::{Log, event, id};
+use crate::log::{Log, OWN_KIND, event, id};
 use crate::server::Server;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -94,6 +94,9 @@ fn check(log: &Log, known: &Knowledge, round: u64) -> u64 {
     let records = log.records();
     for (at, record) in records.iter().enumerate() {
         assert_eq!(record["offset"], at as u64, "round {round}: offsets have no gap");
+        if record["kind"] == OWN_KIND {
+            continue;
+        }
         let id = record["id"].as_str().expect("an id").to_owned();
         assert_eq!(
             stored.insert(id, at as u64),
@@ -183,9 +186,10 @@ fn settle(log: &Log, known: &mut Knowledge) {
         .get(&format!("/v1/head?min_position={size}&timeout=30s"))
         .is(200)
         .json();
-    assert_eq!((&head["position"], &head["size"]), (&size.into(), &size.into()));
+    assert!(head["position"].as_u64() >= Some(size), "{head}");
     server.stop();
-    assert_eq!(check(log, known, 0), size);
+    // The log may have written one more root of its maps before its last checkpoint.
+    let size = check(log, known, 0);
     let verified = log.verify(&log.trust_file()).exits(0).json();
     assert_eq!(verified["size"], size);
     assert_eq!(verified["store_findings"], serde_json::json!([]));

@@ -18,8 +18,8 @@ pub fn sigil() -> Command {
     command
 }
 
-/// No checkpoints: records that the log writes by itself would come between those that a test counts.
-pub const UNSIGNED: (&str, &str) = ("SIGIL_LOG__CHECKPOINT_INTERVAL_MS", "0");
+/// What a log with checkpoints writes by itself, again and again: a root of its maps before each checkpoint.
+pub const OWN_KIND: &str = "ledger.map_root";
 
 /// What a finished command left behind.
 #[derive(Debug)]
@@ -85,28 +85,28 @@ impl Ran {
 /// A log in a temporary directory.
 pub struct Log {
     dir: TempDir,
-    signs: bool,
 }
 
 impl Log {
-    /// A new log.
+    /// A new log with the settings that are shipped: it signs checkpoints, so records of its own lie between those of a
+    /// test. Count [`Log::asked`], and take offsets from answers.
     pub fn new() -> Self {
         Self::in_dir(tempfile::tempdir().expect("a temporary directory"))
     }
 
     /// A new log in this directory, which goes with it.
     pub fn in_dir(dir: TempDir) -> Self {
-        let log = Self { dir, signs: false };
+        let log = Self { dir };
         log.run(&["init"]).exits(0);
         log
     }
 
-    /// A new log that signs checkpoints, as every log does outside these tests.
-    pub fn signing() -> Self {
-        Self {
-            signs: true,
-            ..Self::new()
-        }
+    /// A new log with this origin.
+    pub fn named(origin: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let log = Self { dir };
+        log.run(&["init", "--log", origin]).exits(0);
+        log
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -140,9 +140,6 @@ impl Log {
             Some(&"verify") => command.arg(self.data_dir()),
             _ => command.arg("--data-dir").arg(self.data_dir()),
         };
-        if !self.signs {
-            command.env(UNSIGNED.0, UNSIGNED.1);
-        }
         command
     }
 
@@ -159,6 +156,13 @@ impl Log {
     /// `sigil verify --trust` with the log's own trust file, or another one.
     pub fn verify(&self, trust: &Path) -> Ran {
         Ran::of(self.command(&["verify", "--json"]).arg("--trust").arg(trust))
+    }
+
+    /// The records that somebody asked for, in their order: without those that the log writes by itself.
+    pub fn asked(&self) -> Vec<Value> {
+        let mut records = self.records();
+        records.retain(|record| record["kind"] != OWN_KIND);
+        records
     }
 
     /// All records of the log, in its order.

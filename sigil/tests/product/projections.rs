@@ -47,7 +47,7 @@ fn a_comparison_is_appended_to_the_log_and_the_log_still_verifies() {
     let found = log.run(&["projection", "verify", "--json"]).exits(0).json();
     assert_eq!((&found["equal"], &found["position"]), (&json!(true), &json!(before)));
     assert_eq!(found["reported"], json!(before));
-    let last = log.records().pop().unwrap();
+    let last = log.asked().pop().unwrap();
     assert_eq!(
         (&last["kind"], &last["tenant"]),
         (&json!("projection.verified"), &json!("sigil-ledger"))
@@ -57,7 +57,8 @@ fn a_comparison_is_appended_to_the_log_and_the_log_still_verifies() {
         (&last["payload"]["equal"], &last["payload"]["position"]),
         (&json!(true), &json!(before))
     );
-    assert_eq!(log.verify(&log.trust_file()).exits(0).json()["size"], before + 1);
+    // Behind it comes the root of the maps that its own checkpoint needed.
+    assert_eq!(log.verify(&log.trust_file()).exits(0).json()["size"], before + 2);
     // Once more: the record of the first comparison is part of the second.
     log.run(&["projection", "verify"]).exits(0);
 }
@@ -79,7 +80,7 @@ fn damaged_rows_are_named_and_a_rebuild_puts_them_right() {
         "{found}"
     );
     assert_eq!((&found["equal"], &found["complete"]), (&json!(false), &json!(true)));
-    let last = log.records().pop().unwrap();
+    let last = log.asked().pop().unwrap();
     assert_eq!(
         (&last["payload"]["equal"], &last["kind"]),
         (&json!(false), &json!("projection.verified"))
@@ -154,5 +155,7 @@ fn an_operator_compares_and_rebuilds_while_the_log_goes_on() {
     server.kill();
     let kinds: Vec<Value> = log.records().into_iter().map(|record| record["kind"].clone()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "projection.verified").count(), 2);
+    // The witnesses that come with the server had no time to cosign the last records before it was killed.
+    Server::start(&log).stop();
     log.verify(&log.trust_file()).exits(0);
 }

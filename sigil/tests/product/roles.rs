@@ -1,6 +1,7 @@
 //! The roles as processes of their own, with a real broker and a real database: any order of starting, each neighbour
 //! gone in turn, an orderly end, and TLS on every connection.
 
+use crate::answers::{proven, trust};
 use crate::client::{Client, TOKEN};
 use crate::collector::{PARENT, TRACE, bytes, collector, contains};
 use crate::log::{Ran, event, id};
@@ -13,6 +14,7 @@ use testbed::{Certificates, ClusterOptions, Nats, NatsOptions, Postgres};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, RootCertStore};
+use verifier::{Outcome, ProofOptions, verify_answer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_start_in_any_order_and_end_in_order() {
@@ -42,15 +44,15 @@ async fn roles_start_in_any_order_and_end_in_order() {
     let shown = timeline(&gateway, last + 1);
     assert_eq!(shown.len(), 20);
     // head >= committed >= published >= projected, and at rest they are equal.
-    let all = |name: &str, role| {
-        eventually(
-            || metric(role, name).filter(|value| *value == (last + 1) as f64),
-            || probe(role, "/metrics").1,
-        )
+    let at_rest = || {
+        let head = metric(&ledger, "ledger_head_offset").filter(|head| *head >= (last + 1) as f64)?;
+        let published = metric(&ledger, "outbox_published_offset")?;
+        let applied = metric(&projector, "projector_applied_offset")?;
+        (head == published && published == applied).then_some(())
     };
-    all("ledger_head_offset", &ledger);
-    all("outbox_published_offset", &ledger);
-    all("projector_applied_offset", &projector);
+    eventually(at_rest, || {
+        probe(&ledger, "/metrics").1 + &probe(&projector, "/metrics").1
+    });
     assert_eq!(metric(&ledger, "feed_state{state=\"live\"}"), Some(1.0));
     assert_eq!(metric(&projector, "projector_applies"), Some(1.0));
     eventually(
@@ -61,6 +63,18 @@ async fn roles_start_in_any_order_and_end_in_order() {
         || (metric(&projector, "projector_parked_records") == Some(0.0)).then_some(()),
         || probe(&projector, "/metrics").1,
     );
+    // What the ledger signed and proves reaches a client of the gateway.
+    let page = proven(
+        &mut gateway.client(),
+        "/v1/audit/timeline?actor=agent:a1&limit=7&proof=true",
+    );
+    let trust = trust(&system.log);
+    let options = ProofOptions {
+        trust: Some(&trust),
+        ..ProofOptions::default()
+    };
+    let report = verify_answer(&page.body, &options);
+    assert_eq!(report.outcome(), Outcome::Verified, "{:#?}", report.lines());
     for role in [gateway, projector, ledger] {
         role.stop();
     }

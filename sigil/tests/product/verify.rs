@@ -14,7 +14,7 @@ fn append(log: &Log, actors: &[&str]) {
 }
 
 /// Exports the tenant's chain; the bundle's file and its checkpoint.
-fn export(log: &Log, name: &str) -> (PathBuf, String) {
+pub fn export(log: &Log, name: &str) -> (PathBuf, String) {
     let path = log.path(name);
     let out = path.to_str().expect("a path of text");
     log.run(&["export", "proof", "--out", out]).exits(0);

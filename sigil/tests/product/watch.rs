@@ -45,7 +45,7 @@ fn look_until(log: &Log, server: &Server, state: &PathBuf, records: u64) -> Ran 
 
 #[test]
 fn a_watched_server_that_goes_on_is_verified_and_one_that_forks_is_caught_with_evidence() {
-    let log = Log::signing();
+    let log = Log::new();
     append(&log, &["agent:a1", "agent:a2"]);
     let (state, older) = (log.path("seen"), log.path("older"));
     copy(&log.data_dir(), &older);

@@ -19,7 +19,7 @@ struct House {
 impl House {
     /// A log, the witnesses of its owner and of another party, and a policy that asks for both.
     fn new() -> (Self, [Server; 2], String) {
-        let (alpha, beta) = (Log::signing(), Log::signing());
+        let (alpha, beta) = (Log::new(), Log::new());
         let house = Self {
             alpha,
             beta,
@@ -114,7 +114,36 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
     let mut record = event("agent:a", "two");
     record["id"] = crate::log::id(7).into();
     let missed = client.post(&record).expect("an answer");
-    assert_eq!((missed.status, missed.problem().as_str()), (503, "COMMIT_UNKNOWN"));
+    assert_eq!(
+        (missed.status, missed.problem().as_str()),
+        (503, "WITNESS_QUORUM_MISSING")
+    );
+    // It says where the record is, which is there for readers, and how to hear of the quorum.
+    let problem = missed.json();
+    let offset = problem["offset"].as_u64().expect("an offset");
+    assert_eq!(
+        (&problem["state"], &problem["retryable"]),
+        (&"committed".into(), &true.into())
+    );
+    assert_eq!(missed.header("sigil-offset"), offset.to_string());
+    let (detail, action) = (problem["detail"].to_string(), problem["action"].to_string());
+    assert!(
+        detail.contains(&crate::log::id(7)) && action.contains("with the same id"),
+        "{problem}"
+    );
+    let path = format!(
+        "/v1/records/{}?min_position={}&timeout=20s",
+        crate::log::id(7),
+        offset + 1
+    );
+    assert_eq!(client.get(&path).is(200).json()["offset"], offset);
+    let many = [("Content-Type", "application/x-ndjson")];
+    let many = client.ask("POST /v1/records", &many, record.to_string().as_bytes());
+    let line = many.expect("an answer").is(200).json();
+    assert_eq!(
+        (&line["code"], &line["offset"], &line["line"]),
+        (&"WITNESS_QUORUM_MISSING".into(), &offset.into(), &1.into())
+    );
     let part = until("it is seen", || match witnesses(&mut client) {
         part if part["status"] == "degraded" => Ok(part),
         part => Err(part),
@@ -129,7 +158,10 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
     let beta = house.witness(1, &address);
     until("the quorum is met again", || {
         match client.post(&record).expect("an answer") {
-            answer if answer.status == 200 || answer.status == 201 => Ok(()),
+            answer if answer.status == 200 => {
+                assert_eq!(answer.json()["offset"], offset, "it is stored once");
+                Ok(())
+            }
             answer => Err(answer.json()),
         }
     });
@@ -143,6 +175,46 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
     assert_eq!(report["checks"]["witnesses"]["verdict"], "passed", "{report}");
     alpha.stop();
     beta.stop();
+}
+
+#[test]
+fn two_parties_witness_each_others_logs() {
+    let logs = ["alpha.example/audit", "beta.example/audit"].map(Log::named);
+    let names = ["witness.alpha.example", "witness.beta.example"];
+    let keys = [0, 1].map(|n| init(&logs[n], names[n]));
+    // Each party runs one witness, which knows the other party's log and no other.
+    let witnesses = [0, 1].map(|n| {
+        let trust = logs[1 - n].trust_file().display().to_string();
+        cosign(&logs[n], names[n], &["--trust", &trust, "--listen", "127.0.0.1:0"])
+    });
+    let policies = [0, 1].map(|n| {
+        let (name, key) = (names[1 - n], &keys[1 - n]);
+        let url = witnesses[1 - n].said["url"].as_str().expect("an address");
+        format!("witness {name} {key} {url}\nquorum {name}\n")
+    });
+    let servers = [0, 1].map(|n| {
+        let set = ["witnesses.required=true", "witnesses.required_wait_ms=20000"];
+        service(&logs[n], &policies[n], &set)
+    });
+    for (n, server) in servers.into_iter().enumerate() {
+        let mut client = server.client();
+        client.post(&event("agent:a", "one")).expect("an answer").is(201);
+        let note = CheckpointText::parse(&checkpoint(&mut client)).expect("a checkpoint");
+        let judge = |policy: &str| {
+            let policy = Policy::parse(policy).expect("a policy");
+            policy.judge(note.note()).expect("they verify").is_met
+        };
+        assert!(judge(&policies[n]), "the other party has cosigned");
+        assert!(!judge(&policies[1 - n]), "its own witness has not");
+        server.stop();
+        let trust = std::fs::read(logs[n].trust_file()).expect("a trust file");
+        let mut trust: Value = serde_json::from_slice(&trust).expect("JSON");
+        trust["policy"] = policies[n].clone().into();
+        let trust = logs[n].write("with-policy.trust", trust.to_string());
+        let report = logs[n].verify(&trust).exits(0).json();
+        assert_eq!(report["checks"]["witnesses"]["verdict"], "passed", "{report}");
+    }
+    witnesses.into_iter().for_each(Server::stop);
 }
 
 #[test]

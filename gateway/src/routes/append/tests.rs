@@ -308,6 +308,7 @@ async fn what_the_ledger_fails_with_is_a_problem() {
         (E::ClockJumped { seconds: 9 }, "CLOCK_JUMPED", 503),
         (E::Unavailable { reason: reason() }, "LEDGER_UNAVAILABLE", 503),
         (E::CommitUnknown { id, reason: reason() }, "COMMIT_UNKNOWN", 503),
+        (E::Unwitnessed { id, offset: 7 }, "WITNESS_QUORUM_MISSING", 503),
         (E::ScopeKeyLost, "SCOPE_KEY_LOST", 500),
         (E::Corrupt("block 7".to_owned()), "LOG_CORRUPT", 500),
         (domain::Denial::GenesisMisplaced.into(), "GENESIS_MISPLACED", 409),

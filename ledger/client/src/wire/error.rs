@@ -27,6 +27,7 @@ fn to_json(error: &Error) -> Value {
         Error::CommitUnknown { id, reason } => {
             json!({"code": "COMMIT_UNKNOWN", "id": id.to_string(), "reason": reason})
         }
+        Error::Unwitnessed { id, offset } => json!({"code": "UNWITNESSED", "id": id.to_string(), "number": offset}),
         Error::ScopeKeyLost => json!({"code": "SCOPE_KEY_LOST"}),
         Error::Corrupt(reason) => json!({"code": "CORRUPT", "reason": reason}),
     }
@@ -89,6 +90,10 @@ fn read(written: Written) -> Option<Error> {
         "COMMIT_UNKNOWN" => Error::CommitUnknown {
             id: id()?,
             reason: reason?,
+        },
+        "UNWITNESSED" => Error::Unwitnessed {
+            id: id()?,
+            offset: number?,
         },
         "SCOPE_KEY_LOST" => Error::ScopeKeyLost,
         "CORRUPT" => Error::Corrupt(reason?),

@@ -1,4 +1,5 @@
-//! What is known of the lost log beside the copies: its HEAD, records that somebody kept, the position of its read model.
+//! What is known of the lost log beside the copies: its HEAD, records and
+//! checkpoints that somebody kept, the position of its read model.
 
 use crate::cli::Restore;
 use crate::command::verify::replay::copy_files;
@@ -21,6 +22,10 @@ pub async fn gather(args: &Restore) -> Result<Evidence, Failure> {
     }
     for path in &args.known {
         let text = read(path)?;
+        if let Some(note) = note(&text) {
+            evidence.checkpoint(&path.display().to_string(), note)?;
+            continue;
+        }
         for (at, line) in lines(&text) {
             evidence.record(&format!("{} line {at}", path.display()), line)?;
         }
@@ -53,6 +58,13 @@ async fn position(read_model: &Path, copy: &Path, log: &Origin) -> Option<u64> {
 /// A file of canonical records, one a line.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| Failure::new(Exit::Failure, format!("{}: {error}", path.display())))
+}
+
+/// The text of a file that is one signed note, not records: those begin with a brace.
+fn note(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.trim_start().starts_with('{') && !text.trim().is_empty())
 }
 
 /// The lines of a file that are not empty, with their numbers.
