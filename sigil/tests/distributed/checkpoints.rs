@@ -85,8 +85,8 @@ impl Watched {
 
     /// The closed log verifies with every one of them given from outside.
     pub fn verifies(&self, log: &Log) {
-        let mut command = log.command(&["verify", "--json", "--log-only", "--trust"]);
-        command.arg(log.trust_file());
+        let mut command = log.command(&["verify", "--json", "--log-only"]);
+        command.arg("--trust").arg(log.trust_file());
         for (at, served) in self.0.iter().enumerate() {
             command
                 .arg("--checkpoint")
