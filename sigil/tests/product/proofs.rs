@@ -99,7 +99,7 @@ fn bash() -> Command {
 
 #[test]
 fn what_a_stream_does_not_hold_yet_is_neither_signed_nor_exported() {
-    let log = Log::signing();
+    let log = Log::new();
     let append = |action: &str| {
         let sent = event("agent:a1", action).to_string();
         log.feed(&["record", "append"], &sent).exits(0);
