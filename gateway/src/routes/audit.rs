@@ -2,11 +2,10 @@
 //!
 //! The checks are the server's word. The answer says so, and names what an independent check needs.
 
-use super::record::{PARAMETERS, find, nothing, parse_id, tenant};
+use super::record::{PARAMETERS, asked, find, nothing};
 use crate::Shared;
 use crate::edge::Context;
 use crate::error::Problem;
-use crate::query::Query;
 use crate::{reading, schema, splice};
 use axum::Extension;
 use axum::extract::{Path, Request, State};
@@ -45,9 +44,7 @@ pub(crate) async fn audit(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(request.uri().query(), &PARAMETERS)?;
-    let tenant = tenant(context.caller()?, request.headers(), &query)?;
-    let id = parse_id(&id)?;
+    let (query, tenant, id) = asked(&context, &request, &PARAMETERS, &id)?;
     let position = reading::await_position(&shared, request.headers(), &query).await?;
     let bytes = find(&shared, tenant.clone(), id).await?.ok_or_else(nothing)?;
     let record = Record::parse(bytes.clone());

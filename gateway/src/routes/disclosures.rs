@@ -2,11 +2,10 @@
 //!
 //! The only answer that holds sealed values; it is never cached and nothing of it is logged.
 
-use super::record::{nothing, parse_id, tenant};
+use super::record::{asked, nothing};
 use crate::Shared;
 use crate::edge::Context;
 use crate::error::Problem;
-use crate::query::Query;
 use crate::{schema, splice};
 use axum::Extension;
 use axum::extract::{Path, Request, State};
@@ -34,9 +33,7 @@ pub(crate) async fn disclosures(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(request.uri().query(), &["tenant"])?;
-    let tenant = tenant(context.caller()?, request.headers(), &query)?;
-    let id = parse_id(&id)?;
+    let (_, tenant, id) = asked(&context, &request, &["tenant"], &id)?;
     let openings = shared.ledger.open_sealed(tenant, id).await?.ok_or_else(nothing)?;
     let openings: Vec<_> = openings.iter().map(Opening::to_json).collect();
     Ok(splice::json(

@@ -1,11 +1,10 @@
 //! `GET /v1/records/{id}/proof`: that a record is in the log, for somebody who has it and asks nobody else.
 
-use super::record::{nothing, parse_id, tenant};
+use super::record::{asked, nothing};
 use crate::Shared;
 use crate::edge::Context;
 use crate::error::Problem;
 use crate::proof::{self, State, Until};
-use crate::query::Query;
 use crate::{accept, schema, splice};
 use axum::Extension;
 use axum::body::Body;
@@ -51,9 +50,7 @@ pub(crate) async fn proof(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers();
-    let query = Query::parse(request.uri().query(), &PARAMETERS)?;
-    let tenant = tenant(context.caller()?, headers, &query)?;
-    let id = parse_id(&id)?;
+    let (query, tenant, id) = asked(&context, &request, &PARAMETERS, &id)?;
     let until = Until::read(&shared, headers, &query, State::Included)?;
     let (offset, bytes) = find(&shared, tenant, id).await?.ok_or_else(nothing)?;
     let (path, checkpoint) = prove(&shared, offset, &until).await?;

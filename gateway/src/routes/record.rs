@@ -41,9 +41,7 @@ pub(crate) async fn record(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers();
-    let query = Query::parse(request.uri().query(), &PARAMETERS)?;
-    let tenant = tenant(context.caller()?, headers, &query)?;
-    let id = parse_id(&id)?;
+    let (query, tenant, id) = asked(&context, &request, &PARAMETERS, &id)?;
     let position = reading::await_position(&shared, headers, &query).await?;
     let bytes = find(&shared, tenant, id).await?.ok_or_else(nothing)?;
     let etag = format!("\"{}\"", splice::hash_of(&bytes)?);
@@ -67,6 +65,21 @@ pub(crate) async fn record(
     Ok(response)
 }
 
+/// What every request about one record says: its parameters, whose it is, and which.
+///
+/// # Errors
+/// As [`Query::parse`], [`tenant`] and [`parse_id`].
+pub(super) fn asked(
+    context: &Context,
+    request: &Request,
+    parameters: &[&str],
+    id: &str,
+) -> Result<(Query, Tenant, RecordId), Problem> {
+    let query = Query::parse(request.uri().query(), parameters)?;
+    let tenant = tenant(context.caller()?, request.headers(), &query)?;
+    Ok((query, tenant, parse_id(id)?))
+}
+
 /// The tenant of a read.
 ///
 /// # Errors
@@ -80,7 +93,7 @@ pub(super) fn tenant(caller: &Caller, headers: &HeaderMap, query: &Query) -> Res
 ///
 /// # Errors
 /// `NOT_FOUND`.
-pub(super) fn parse_id(text: &str) -> Result<RecordId, Problem> {
+fn parse_id(text: &str) -> Result<RecordId, Problem> {
     RecordId::parse(text).ok_or_else(|| Problem::new(Code::NotFound, "a record's id is a lower-case UUIDv7"))
 }
 
