@@ -100,6 +100,43 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
+    let value = |metrics: &str, name: &str| {
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse::<f64>().ok())
+    };
+    until("a checkpoint that a quorum has cosigned covers everything", || {
+        let metrics = String::from_utf8(client.get("/metrics").is(200).body).expect("text");
+        let sizes = ["ledger_head_offset", "checkpoint_size", "witnessed_size"].map(|name| value(&metrics, name));
+        let ages = ["checkpoint_age_seconds", "witnessed_age_seconds"].map(|name| value(&metrics, name));
+        let is_even = sizes[0].is_some() && sizes.iter().all(|size| *size == sizes[0]);
+        let is_young = ages
+            .iter()
+            .all(|age| age.is_some_and(|age| (0.0..600.0).contains(&age)));
+        let is_whole = value(&metrics, "map_backlog_records") == Some(0.0);
+        if is_even && is_young && is_whole {
+            Ok(())
+        } else {
+            Err(metrics)
+        }
+    });
+    let served = client.get("/v1/checkpoints/policy").is(200);
+    let served = Policy::parse(std::str::from_utf8(&served.body).expect("text")).expect("a policy");
+    assert!(
+        served.witnesses().iter().all(|witness| witness.url.is_none()),
+        "{served:?}"
+    );
+    let keys = |policy: &Policy| {
+        policy
+            .witnesses()
+            .iter()
+            .map(|one| one.key.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&served), keys(&judge));
+    let note = CheckpointText::parse(&checkpoint(&mut client)).expect("a checkpoint");
+    assert!(served.judge(note.note()).expect("they verify").is_met);
     server.stop();
     // One party's witness is down: the record is stored, the answer says that nobody may rely on it yet.
     let address = beta.said["url"].as_str().expect("an address").replace("http://", "");

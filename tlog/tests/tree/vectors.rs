@@ -186,6 +186,11 @@ fn a_quorum_counts_witnesses_by_key() {
         assert_eq!(judgement.is_met, met, "{quorum}");
         assert_eq!(judgement.seen, [("A".to_owned(), Cosignature { time: TIME })]);
         assert_eq!(judgement.missing, ["B"]);
+        // Written for readers it judges the same, and tells no address and no comment.
+        let text = policy.to_text();
+        assert!(!text.contains("https") && !text.contains('#'), "{text}");
+        let written = Policy::parse(&text).unwrap();
+        assert_eq!((written.judge(&note).unwrap(), written.to_text()), (judgement, text));
     }
     let mut both = note;
     let line = Cosignature::sign(&both, TIME + 1, &other, &secret("another witness")).unwrap();
