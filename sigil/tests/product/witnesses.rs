@@ -118,7 +118,7 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
         if is_even && is_young && is_whole {
             Ok(())
         } else {
-            Err(metrics)
+            Err(Value::String(metrics))
         }
     });
     let served = client.get("/v1/checkpoints/policy").is(200);
