@@ -7,7 +7,10 @@ use crate::server::Server;
 use crate::system::{eventually, metric, probe};
 use crate::verify::copy;
 use serde_json::Value;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 fn serve(log: &Log, set: &[String]) -> Server {
     let token = log.write("token", format!("{TOKEN}\n")).display().to_string();
@@ -23,13 +26,32 @@ fn serve(log: &Log, set: &[String]) -> Server {
     Server::run(log, "serve", &args)
 }
 
+/// A service that must not start: it ends by itself, or the test ends it.
 fn refused(log: &Log, set: &[String]) -> Ran {
     let token = log.write("token", format!("{TOKEN}\n")).display().to_string();
     let mut command = log.command(&["serve", "--listen", "127.0.0.1:0", "--token-file", &token]);
     set.iter().for_each(|set| {
         command.args(["--set", set]);
     });
-    Ran::of(&mut command)
+    let told = log.path("refused.stderr");
+    let errors = File::create(&told).expect("a file beside the log");
+    let mut child = command.stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        match child.try_wait().expect("it is a child") {
+            Some(status) => break status,
+            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)), // waits for: its end
+            None => {
+                child.kill().expect("it runs");
+                panic!("it serves with {set:?}");
+            }
+        }
+    };
+    Ran {
+        code: status.code(),
+        out: String::new(),
+        err: std::fs::read_to_string(told).expect("text"),
+    }
 }
 
 fn write(server: &Server, name: &str) {
