@@ -63,7 +63,7 @@ pub struct Watch {
     #[arg(long)]
     pub follow: bool,
     /// Pause between two looks: 90s, 15m, 24h or 7d.
-    #[arg(long, value_name = "PAUSE", default_value = "10s", value_parser = seconds)]
+    #[arg(long, value_name = "PAUSE", default_value = "10s", value_parser = pause)]
     pub interval: u64,
     /// Where the newest checkpoint that was seen is kept from one run to the next.
     #[arg(long, value_name = "FILE")]
@@ -94,9 +94,17 @@ fn seconds(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(wrong)
 }
 
+/// The same, and not nothing: a server is not asked without a pause.
+fn pause(text: &str) -> Result<u64, String> {
+    match seconds(text)? {
+        0 => Err("a second at least".to_owned()),
+        pause => Ok(pause),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::{pause, seconds};
 
     #[test]
     fn an_age_has_a_unit() {
@@ -106,5 +114,6 @@ mod tests {
         for text in ["", "90", "s", "-1s", "1w", "1.5h", "99999999999999999999d", "9 s"] {
             assert!(seconds(text).is_err(), "{text}");
         }
+        assert_eq!((pause("1s"), pause("0m").is_err()), (Ok(1), true));
     }
 }

@@ -76,10 +76,10 @@ async fn tour(place: &Place, output: &Output) -> Result<Exit, Failure> {
     let tenant = init::tenant("default")?;
     create(place, &tenant, output).await?;
     let (embedded, local) = local::open(place).await?;
-    append(&embedded, &tenant, output).await?;
+    let records = append(&embedded, &tenant, output).await?;
     show_timeline(&embedded, &tenant, output).await?;
     rebuild(&embedded, output).await?;
-    witnessed(&embedded, output).await?;
+    witnessed(&embedded, records, output).await?;
     embedded.catch_up().await?;
     proof::show(&embedded, &place.trust_file(), output).await?;
     local.close(embedded).await?;
@@ -109,15 +109,18 @@ async fn create(place: &Place, tenant: &Tenant, output: &Output) -> Result<(), F
     Ok(())
 }
 
-async fn append(embedded: &Embedded, tenant: &Tenant, output: &Output) -> Result<(), Failure> {
+/// Appends the sample; gives how many records the log has up to its last one.
+async fn append(embedded: &Embedded, tenant: &Tenant, output: &Output) -> Result<u64, Failure> {
     let now = ledger::Clock::read(&ledger::SystemClock).wall;
     let records = sample::day(now, tenant);
     let start = Instant::now();
     let receipts = embedded.handle.append_many(records).await?;
-    let count = receipts.into_iter().collect::<Result<Vec<_>, _>>()?.len();
-    let took = start.elapsed();
-    // With the checkpoint over them the log is quiet, and the read model can be compared with all of it.
-    covered(embedded).await?;
+    let receipts = receipts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (count, took) = (receipts.len(), start.elapsed());
+    let ends = receipts.iter().map(|receipt| receipt.committed.offset + 1);
+    let records = ends.max().unwrap_or_default();
+    // With a map over them the log is quiet, and the read model can be compared with all of it.
+    covered(embedded, records).await?;
     embedded.catch_up().await?;
     say(
         output,
@@ -130,7 +133,7 @@ async fn append(embedded: &Embedded, tenant: &Tenant, output: &Output) -> Result
     if output.is_json() {
         output.line(&json!({"step": "append", "records": count, "took_ms": took.as_millis()}).to_string());
     }
-    Ok(())
+    Ok(records)
 }
 
 async fn show_timeline(embedded: &Embedded, tenant: &Tenant, output: &Output) -> Result<(), Failure> {
@@ -172,29 +175,31 @@ async fn rebuild(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The newest checkpoint when it covers every record and a quorum has cosigned it.
-async fn covered(embedded: &Embedded) -> Result<SignedCheckpoint, Failure> {
-    let question = Question::Checkpoint {
-        covering: embedded.handle.head().await?.size,
-        witnessed: true,
-        wait_ms: QUORUM_WAIT_MS,
-    };
-    let answer = embedded.handle.prove(question).await?;
-    let Answer::Checkpoint(Some(checkpoint)) = answer else {
-        return Err(Failure::new(Exit::Unavailable, "no checkpoint was signed"));
-    };
-    if checkpoint.witnessed != Some(true) {
-        return Err(Failure::new(
-            Exit::Unavailable,
-            "no quorum of the local witnesses was reached",
-        ));
+/// The first checkpoint that a quorum has cosigned and whose map covers the first `records` records. It is the last one
+/// while nothing is appended: what comes while a map is made, only the next one has.
+async fn covered(embedded: &Embedded, records: u64) -> Result<SignedCheckpoint, Failure> {
+    let mut covering = records;
+    loop {
+        let question = Question::Checkpoint {
+            covering,
+            witnessed: true,
+            wait_ms: QUORUM_WAIT_MS,
+        };
+        match embedded.handle.prove(question).await? {
+            Answer::Checkpoint(Some(found)) if found.size < covering || found.witnessed != Some(true) => {
+                let message = "no quorum of the local witnesses was reached";
+                return Err(Failure::new(Exit::Unavailable, message));
+            }
+            Answer::Checkpoint(Some(found)) if found.map_size >= records => return Ok(found),
+            Answer::Checkpoint(Some(found)) => covering = found.size + 1,
+            _ => return Err(Failure::new(Exit::Unavailable, "no checkpoint was signed")),
+        }
     }
-    Ok(checkpoint)
 }
 
 /// Shows who has cosigned the newest checkpoint.
-async fn witnessed(embedded: &Embedded, output: &Output) -> Result<(), Failure> {
-    let checkpoint = covered(embedded).await?;
+async fn witnessed(embedded: &Embedded, records: u64, output: &Output) -> Result<(), Failure> {
+    let checkpoint = covered(embedded, records).await?;
     let note = tlog::Note::parse(&checkpoint.note).map_err(anyhow::Error::from)?;
     let signers: Vec<&str> = note.lines().iter().skip(1).map(tlog::Line::name).collect();
     let count = signers.len();
