@@ -93,7 +93,19 @@ impl Case<'_> {
                 return None;
             }
         };
-        let key = proof.key();
+        let (tenant_key, key) = (key, proof.key());
+        for (way, key, member) in [
+            (&proof.top, &tenant_key, "/top/end/key"),
+            (&proof.map, &key, "/map/end/key"),
+        ] {
+            if way.names(key) {
+                self.push(wrong(
+                    member,
+                    "the key that is asked about is not spelled out".to_owned(),
+                ));
+                return None;
+            }
+        }
         let head = match proof.map.proof(key).verify(&tenant.root, &key) {
             Ok(head) => head,
             Err(error) => {

@@ -190,8 +190,8 @@ impl TimelineText {
         let map = |name: &str| MapText::read(members.need(name)?, &members.pointer(name));
         let (label, target) = (members.text("label")?, members.text("target")?);
         // Of a label without timelines everything would be proven absent, whatever the log holds.
-        let named = TIMELINE_LABELS.contains(&label) && !target.is_empty();
-        if !named && !(label.is_empty() && target.is_empty()) {
+        let is_whole = label.is_empty() && target.is_empty();
+        if !is_whole && (target.is_empty() || !TIMELINE_LABELS.contains(&label)) {
             let form = "a label that has timelines, with a target, or none for the whole chain";
             return Err(wrong(members.pointer("label"), form));
         }
@@ -246,6 +246,12 @@ impl MapText {
             None => None,
         };
         Ok(Self { siblings, end })
+    }
+
+    /// Whether the end names the key that is asked about: it is named where it is another one only.
+    pub(crate) fn names(&self, key: &MapKey) -> bool {
+        let named = self.end.as_ref().and_then(|end| end.key);
+        named.is_some_and(|named| named == *key.as_bytes())
     }
 
     /// The proof that this is of `key`.

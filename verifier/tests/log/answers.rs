@@ -250,6 +250,23 @@ fn a_label_without_timelines_is_never_proven_absent() {
 }
 
 #[test]
+fn a_key_at_the_end_of_a_way_is_another_one_than_that_which_is_asked_about() {
+    let world = World::lively(20);
+    let honest = world.answer(ACTOR, &Asked::all(5), &world.newest());
+    let keys = [
+        ("top", tlog::MapKey::tenant("acme")),
+        ("map", tlog::MapKey::timeline("actor", "agent:a2")),
+    ];
+    for (way, key) in keys {
+        let mut answer = honest.clone();
+        assert_eq!(verify(&world, &answer).outcome(), Outcome::Verified);
+        answer["proof"][way]["end"]["key"] = json!(record::Hash::from(*key.as_bytes()).to_string());
+        let report = verify(&world, &answer);
+        assert_eq!(report.findings[0].check, Check::Maps, "{way} {:#?}", report.verdicts);
+    }
+}
+
+#[test]
 fn what_a_failed_proof_would_have_said_is_not_said() {
     let world = World::lively(20);
     let mut answer = world.answer(ACTOR, &Asked::all(5), &world.newest());
