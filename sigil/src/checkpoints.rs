@@ -3,11 +3,10 @@
 //! A log that nothing is appended to signs nothing, so age alone is no alarm: it is one where records wait.
 
 use gateway::ops::{Board, Kind};
-use ledger::Handle;
+use ledger::{Clock as _, Handle, SystemClock};
 use ledger_client::LedgerClient as _;
 use ledger_client::proof::SignedCheckpoint;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 type Newest = watch::Receiver<Option<Arc<SignedCheckpoint>>>;
@@ -52,8 +51,7 @@ pub fn meters(board: &Board, handle: &Handle) {
 }
 
 fn age(checkpoint: &SignedCheckpoint) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+    let now = SystemClock.read().wall.micros();
     // A clock that was set back makes it young, not negative.
     now.saturating_sub(checkpoint.signed_at).max(0) as f64 / 1_000_000.0
 }
