@@ -73,25 +73,8 @@ fn checkpoint(client: &mut Client) -> String {
     String::from_utf8(client.get("/tlog/checkpoint").is(200).body).expect("text")
 }
 
-#[test]
-fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
-    let (house, [alpha, beta], policy) = House::new();
-    let judge = Policy::parse(&policy).expect("a policy");
-    let set = [
-        "witnesses.required=true",
-        "witnesses.required_wait_ms=20000",
-        "witnesses.timeout_ms=1000",
-    ];
-    let server = service(&house.alpha, &policy, &set);
-    let mut client = server.client();
-    client.post(&event("agent:a", "one")).expect("an answer").is(201);
-    // It is answered, so both have cosigned a checkpoint that covers it.
-    let note = CheckpointText::parse(&checkpoint(&mut client)).expect("a checkpoint");
-    assert!(judge.judge(note.note()).expect("they verify").is_met);
-    until("both are well", || match witnesses(&mut client) {
-        part if part["status"] == "ok" => Ok(()),
-        part => Err(part),
-    });
+/// Metrics of a log whose witnesses are all well.
+fn numbers_say_that_all_is_witnessed(client: &mut Client) {
     let metrics = String::from_utf8(client.get("/metrics").is(200).body).expect("text");
     for line in [
         "witnesses_ok 2",
@@ -121,6 +104,10 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
             Err(Value::String(metrics))
         }
     });
+}
+
+/// The policy that everybody is given: the same keys, without addresses.
+fn the_policy_is_served(client: &mut Client, judge: &Policy) {
     let served = client.get("/v1/checkpoints/policy").is(200);
     let served = Policy::parse(std::str::from_utf8(&served.body).expect("text")).expect("a policy");
     assert!(
@@ -134,28 +121,19 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
             .map(|one| one.key.to_string())
             .collect::<Vec<_>>()
     };
-    assert_eq!(keys(&served), keys(&judge));
-    let note = CheckpointText::parse(&checkpoint(&mut client)).expect("a checkpoint");
+    assert_eq!(keys(&served), keys(judge));
+    let note = CheckpointText::parse(&checkpoint(client)).expect("a checkpoint");
     assert!(served.judge(note.note()).expect("they verify").is_met);
-    server.stop();
-    // One party's witness is down: the record is stored, the answer says that nobody may rely on it yet.
-    let address = beta.said["url"].as_str().expect("an address").replace("http://", "");
-    beta.stop();
-    let set = [
-        "witnesses.required=true",
-        "witnesses.required_wait_ms=500",
-        "witnesses.timeout_ms=1000",
-    ];
-    let server = service(&house.alpha, &policy, &set);
-    let mut client = server.client();
-    let mut record = event("agent:a", "two");
-    record["id"] = crate::log::id(7).into();
-    let missed = client.post(&record).expect("an answer");
+}
+
+/// A write without a quorum says where the record is, which is there for readers, and how to hear of the quorum. Gives the
+/// record's offset.
+fn stored_without_a_quorum(client: &mut Client, record: &Value) -> u64 {
+    let missed = client.post(record).expect("an answer");
     assert_eq!(
         (missed.status, missed.problem().as_str()),
         (503, "WITNESS_QUORUM_MISSING")
     );
-    // It says where the record is, which is there for readers, and how to hear of the quorum.
     let problem = missed.json();
     let offset = problem["offset"].as_u64().expect("an offset");
     assert_eq!(
@@ -181,6 +159,44 @@ fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
         (&line["code"], &line["offset"], &line["line"]),
         (&"WITNESS_QUORUM_MISSING".into(), &offset.into(), &1.into())
     );
+    offset
+}
+
+#[test]
+fn a_write_waits_for_the_quorum_of_two_parties_and_says_when_it_is_missed() {
+    let (house, [alpha, beta], policy) = House::new();
+    let judge = Policy::parse(&policy).expect("a policy");
+    let set = [
+        "witnesses.required=true",
+        "witnesses.required_wait_ms=20000",
+        "witnesses.timeout_ms=1000",
+    ];
+    let server = service(&house.alpha, &policy, &set);
+    let mut client = server.client();
+    client.post(&event("agent:a", "one")).expect("an answer").is(201);
+    // It is answered, so both have cosigned a checkpoint that covers it.
+    let note = CheckpointText::parse(&checkpoint(&mut client)).expect("a checkpoint");
+    assert!(judge.judge(note.note()).expect("they verify").is_met);
+    until("both are well", || match witnesses(&mut client) {
+        part if part["status"] == "ok" => Ok(()),
+        part => Err(part),
+    });
+    numbers_say_that_all_is_witnessed(&mut client);
+    the_policy_is_served(&mut client, &judge);
+    server.stop();
+    // One party's witness is down: the record is stored, the answer says that nobody may rely on it yet.
+    let address = beta.said["url"].as_str().expect("an address").replace("http://", "");
+    beta.stop();
+    let set = [
+        "witnesses.required=true",
+        "witnesses.required_wait_ms=500",
+        "witnesses.timeout_ms=1000",
+    ];
+    let server = service(&house.alpha, &policy, &set);
+    let mut client = server.client();
+    let mut record = event("agent:a", "two");
+    record["id"] = crate::log::id(7).into();
+    let offset = stored_without_a_quorum(&mut client, &record);
     let part = until("it is seen", || match witnesses(&mut client) {
         part if part["status"] == "degraded" => Ok(part),
         part => Err(part),
