@@ -10,6 +10,7 @@ use crate::disclosure::{self, Found};
 use crate::engine::Tip;
 use crate::handle::Config;
 use crate::keyring::Keyring;
+use crate::map::Maps;
 use crate::prepare::Preparer;
 use crate::recovery::{self, Decoder};
 use crate::restore::marker;
@@ -21,6 +22,9 @@ use ledger_client::proof::SignedCheckpoint;
 use record::{Hash, Origin, Record, RecordId, Tenant};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use tlog::Node;
+
+pub use crate::map::MapVersion;
 
 /// A closed log, opened for reading only.
 pub struct Inspection {
@@ -175,6 +179,13 @@ impl Inspection {
         guarded(|| kept::page(&self.store, None, usize::MAX))
     }
 
+    /// Every checkpoint that the log keeps, newest first, each read by itself: one that does not read is an error that
+    /// names its size, and the others still come.
+    pub fn each_checkpoint(&self) -> impl Iterator<Item = Result<SignedCheckpoint, Error>> + '_ {
+        let mut kept = kept::newest_first(&self.store, None);
+        std::iter::from_fn(move || guarded(|| kept.next().transpose()).transpose())
+    }
+
     /// Whether the log was closed for good, so that another one may continue it.
     ///
     /// # Errors
@@ -252,6 +263,42 @@ impl Inspection {
     /// [`Error::Corrupt`] when the keyspace does not read.
     pub fn offset_of(&self, tenant: &Tenant, id: &RecordId) -> Result<Option<u64>, Error> {
         guarded(|| self.store.id(&self.preparer.index.id(tenant, id)))
+    }
+
+    /// The store on the shadow: what a test changes in it is gone with it.
+    #[cfg(test)]
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn maps(&self) -> Maps {
+        let (log, index) = (self.preparer.log.clone(), self.preparer.index.clone());
+        Maps::new(self.store.clone(), log, index)
+    }
+
+    /// The versions of the maps over all timelines that are kept, in order.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the keyspace does not read.
+    pub fn map_versions(&self) -> Result<Vec<MapVersion>, Error> {
+        guarded(|| self.maps().versions())
+    }
+
+    /// The root of the maps over `size` records, after looking at every page that the version over `before` records does
+    /// not have.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming a page that is missing, does not read, or is not the one that the page above names.
+    pub fn map_root(&self, before: Option<u64>, size: u64) -> Result<Node, Error> {
+        guarded(|| self.maps().check_version(before, size))
+    }
+
+    /// The root over the first `count` leaves of a timeline, after recomputing every node that is stored of its tree.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming a node that is missing or wrong.
+    pub fn timeline_tree(&self, tenant: &Tenant, label: &str, target: &str, count: u64) -> Result<Node, Error> {
+        guarded(|| self.maps().check_tree(tenant, label, target, count))
     }
 
     /// The bytes of a full tile of the log tree.

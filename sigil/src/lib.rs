@@ -17,6 +17,7 @@ mod follow;
 pub mod http;
 mod output;
 pub mod place;
+mod policy;
 mod progress;
 mod roles;
 mod sample;

@@ -2,7 +2,7 @@
 
 use crate::anchors;
 use crate::cli::LogArgs;
-use crate::config::{self, Anchors, Log, Settings};
+use crate::config::{self, Anchors, Log, Settings, Witnesses};
 use crate::exit::{Exit, Failure};
 use crate::secret;
 use ledger::{CheckpointConfig, Config, KeySource};
@@ -22,15 +22,18 @@ pub struct Place {
     pub checkpoints: Option<Duration>,
     /// Where its checkpoints are anchored.
     pub anchors: Anchors,
+    /// The policy that its checkpoints are cosigned under, as configured.
+    pub policy_file: Option<PathBuf>,
 }
 
 impl Place {
     /// The place that the command line names, and, where it says nothing, the section `log` of a configuration file.
     pub(crate) fn of(args: &LogArgs) -> Result<Self, Failure> {
-        let (mut log, mut anchors) = config::of_files()?;
-        if let Some(data_dir) = &args.data_dir {
-            // The keys and anchors of the file's log are not this one's.
+        let (mut log, mut anchors, mut witnesses) = config::of_files()?;
+        if let Some(data_dir) = args.data_dir.as_ref().filter(|data_dir| **data_dir != log.data_dir) {
+            // The keys, anchors and witnesses of the file's log are not this one's.
             anchors = Anchors::default();
+            witnesses = Witnesses::default();
             log = Log {
                 data_dir: data_dir.clone(),
                 checkpoint_interval_ms: log.checkpoint_interval_ms,
@@ -41,15 +44,15 @@ impl Place {
             log.key_file.clone_from(&args.key_file);
             log.passphrase_file.clone_from(&args.passphrase_file);
         }
-        Self::at(log, anchors)
+        Self::at(log, anchors, &witnesses)
     }
 
     /// The place that the configuration names.
     pub(crate) fn configured(settings: &Settings) -> Result<Self, Failure> {
-        Self::at(settings.log.clone(), settings.anchors.clone())
+        Self::at(settings.log.clone(), settings.anchors.clone(), &settings.witnesses)
     }
 
-    fn at(log: Log, anchors: Anchors) -> Result<Self, Failure> {
+    fn at(log: Log, anchors: Anchors, witnesses: &Witnesses) -> Result<Self, Failure> {
         let key = match (&log.passphrase_file, log.key_file, std::env::var("SIGIL_KEY")) {
             (Some(path), _, _) => KeySource::Passphrase(secret::first_line(path)?.into()),
             (None, Some(path), _) => KeySource::File(path),
@@ -62,6 +65,7 @@ impl Place {
             key,
             checkpoints: (interval > 0).then(|| Duration::from_millis(interval)),
             anchors,
+            policy_file: witnesses.policy_file.clone(),
         })
     }
 
@@ -73,6 +77,7 @@ impl Place {
             data_dir,
             checkpoints: Some(CheckpointConfig::new().interval),
             anchors: Anchors::default(),
+            policy_file: None,
         }
     }
 

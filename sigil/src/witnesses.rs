@@ -18,6 +18,7 @@ use crate::command::cosigner::seconds;
 use crate::config::{Settings, Witnesses};
 use crate::exit::{Exit, Failure};
 use crate::http::Url;
+use crate::policy;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateway::ops::Board;
@@ -65,12 +66,10 @@ impl Asking {
             ..
         } = &settings.witnesses;
         let Some(path) = policy_file else { return Ok(None) };
-        let wrong = |error: &dyn std::fmt::Display| {
-            let message = format!("witnesses.policy_file {}: {error}", path.display());
-            Failure::new(Exit::Usage, message)
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        let policy = Policy::parse(&text).map_err(|error| wrong(&error))?;
+        let key = "witnesses.policy_file";
+        let policy = policy::read(path, key, Exit::Usage)?.policy;
+        let wrong =
+            |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, format!("{key} {}: {error}", path.display()));
         for witness in policy.witnesses() {
             if let Some(Err(reason)) = witness.url.as_deref().map(Url::parse) {
                 return Err(wrong(&format!("the address of {}: {reason}", witness.name)));

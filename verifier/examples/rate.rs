@@ -1,6 +1,6 @@
 //! Measures how fast a log of 1 KB records is verified, against the limit of its signature method on all cores.
 //!
-//! `cargo run --release -p verifier --example rate`
+//! `cargo run --release -p verifier --example rate`; with `verify` behind it the log alone, again and again, for a profiler.
 
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey, verify_batch};
 use rayon::prelude::*;
@@ -37,6 +37,12 @@ fn main() {
         bytes / RECORDS as usize,
         store.heads.len()
     );
+    if std::env::args().nth(1).as_deref() == Some("verify") {
+        for _ in 0..20 {
+            rate(items.clone(), &mut store, false);
+        }
+        return;
+    }
     let limit = limit(&signer, true);
     println!("limit, batches of {BATCH}:  {limit:>9.0} records/s");
     println!(
@@ -208,11 +214,14 @@ fn build(signer: &SigningKey) -> Store {
         let entry = |name| {
             let mut completed = Vec::new();
             let frontier: &mut Frontier = heads.entry(name).or_default();
-            let position = frontier.append(leaf, |node| completed.push(*node.as_bytes()));
+            let position = frontier.append(leaf, |node| completed.push(node));
             TimelineEntry { position, completed }
         };
         let timelines = names.into_iter().map(entry).collect();
-        records.push(StoredRecord { bytes, timelines });
+        records.push(StoredRecord {
+            bytes: bytes.into(),
+            timelines,
+        });
         hashes.push(hash);
     }
     let genesis_hash = *hashes.first().expect("a log has records");

@@ -36,6 +36,8 @@ pub enum Check {
     Head,
     /// Every `ledger.map_root` names the root over all timelines as they were, and every way through a map leads there.
     Maps,
+    /// Every version of the maps that is stored, and every node of the timelines' trees beside it, is that of the records.
+    StoredMaps,
     /// Every checkpoint is signed by the log's checkpoint key over the log's own tree, and ends in a `ledger.map_root`.
     Checkpoints,
     /// The log continues every checkpoint that was kept out of its operator's reach.
@@ -58,7 +60,7 @@ pub enum Check {
 
 impl Check {
     /// What is asked of a whole log, in the order of a report.
-    pub const LOG: [Self; 18] = [
+    pub const LOG: [Self; 19] = [
         Self::Readable,
         Self::Canonical,
         Self::Schema,
@@ -73,6 +75,7 @@ impl Check {
         Self::Timelines,
         Self::Head,
         Self::Maps,
+        Self::StoredMaps,
         Self::Checkpoints,
         Self::Anchors,
         Self::Witnesses,
@@ -126,6 +129,7 @@ impl Check {
             Self::Timelines => "timelines",
             Self::Head => "head",
             Self::Maps => "maps",
+            Self::StoredMaps => "stored_maps",
             Self::Checkpoints => "checkpoints",
             Self::Anchors => "anchors",
             Self::Inclusion => "inclusion",
@@ -156,6 +160,7 @@ impl Check {
             Self::Timelines => "every timeline is complete and in order",
             Self::Head => "the log ends where the store says",
             Self::Maps => "every map root is that of the timelines, every way through a map leads there",
+            Self::StoredMaps => "the stored maps and trees of timelines are those of the records",
             Self::Checkpoints => "every checkpoint is the log's own, over the log's own tree",
             Self::Anchors => "the log continues every anchored checkpoint",
             Self::Inclusion => "every record is in the tree of the checkpoint, at its place",

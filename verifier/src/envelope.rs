@@ -27,7 +27,7 @@ pub(crate) struct Envelope {
     pub(crate) id: RecordId,
     pub(crate) ts: Timestamp,
     pub(crate) space: Space,
-    /// Taken once its signature is checked.
+    /// `None` when it is known to have signed nothing; taken once its signature is checked.
     pub(crate) author: Option<Author>,
     pub(crate) payload: Value,
     pub(crate) links: Vec<Link>,
@@ -35,6 +35,13 @@ pub(crate) struct Envelope {
     pub(crate) sig: key::Signature,
     /// Whether it is a key at all only matters if the log's key is the same.
     pub(crate) pub_key: [u8; 32],
+}
+
+/// What was read in a record before and need not be read again where it comes in the same words.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The text of an author who has the right form and did not sign.
+    author: String,
 }
 
 impl Envelope {
@@ -54,7 +61,7 @@ impl Envelope {
     ///
     /// # Errors
     /// The first member that has another form.
-    pub(crate) fn read(scanned: &Scanned<'_>) -> Result<Self, Finding> {
+    pub(crate) fn read(scanned: &Scanned<'_>, known: &mut Known) -> Result<Self, Finding> {
         if scanned.value(Member::V) != "1" {
             return Err(wrong(
                 Member::V,
@@ -78,7 +85,7 @@ impl Envelope {
             id: text(scanned, Member::Id, RecordId::parse)?,
             ts: text(scanned, Member::Ts, Timestamp::parse)?,
             space: text(scanned, Member::Space, Space::parse)?,
-            author: Some(Author::from_json(&value(scanned, Member::Author)?).map_err(|fault| from_fault(&fault))?),
+            author: author(scanned, known)?,
             payload: Some(value(scanned, Member::Payload)?)
                 .filter(Value::is_object)
                 .ok_or_else(|| wrong(Member::Payload, "`payload` is an object"))?,
@@ -137,6 +144,19 @@ fn integer(scanned: &Scanned<'_>, member: Member) -> Result<u64, Finding> {
 /// A member as a value. The scan has refused repeated names and inexact numbers, so an ordinary parser is exact here.
 fn value(scanned: &Scanned<'_>, member: Member) -> Result<Value, Finding> {
     serde_json::from_str(scanned.value(member)).map_err(|_| wrong(member, "this member cannot be read"))
+}
+
+/// Most records of a log come from few authors.
+fn author(scanned: &Scanned<'_>, known: &mut Known) -> Result<Option<Author>, Finding> {
+    let written = scanned.value(Member::Author);
+    if written == known.author {
+        return Ok(None);
+    }
+    let author = Author::from_json(&value(scanned, Member::Author)?).map_err(|fault| from_fault(&fault))?;
+    if author.sig.is_none() {
+        written.clone_into(&mut known.author);
+    }
+    Ok(Some(author))
 }
 
 fn links(scanned: &Scanned<'_>) -> Result<Vec<Link>, Finding> {

@@ -5,7 +5,7 @@
 
 use crate::anchors::Told;
 use crate::check::Check;
-use crate::envelope::{Envelope, from_fault};
+use crate::envelope::{Envelope, Known, from_fault};
 use crate::finding::Finding;
 use crate::maps::MapRoot;
 use crate::scan::{self, Member, Scanned};
@@ -63,14 +63,20 @@ impl Examiner {
         }
     }
 
+    /// Looks at one record.
     pub(crate) fn examine(&self, bytes: &[u8]) -> Examined {
+        self.examine_next(bytes, &mut Known::default())
+    }
+
+    /// Looks at one of many; `known` goes along with them.
+    pub(crate) fn examine_next(&self, bytes: &[u8], known: &mut Known) -> Examined {
         let mut findings = Vec::new();
         let said = match scan::scan(bytes) {
             Ok(scanned) => {
                 if self.thorough {
                     findings.extend(check_by_oracle(bytes, &scanned));
                 }
-                self.read(&scanned, bytes, &mut findings)
+                self.read(&scanned, bytes, known, &mut findings)
             }
             Err(finding) => {
                 findings.push(finding);
@@ -80,10 +86,16 @@ impl Examiner {
         Examined { findings, said }
     }
 
-    fn read(&self, scanned: &Scanned<'_>, bytes: &[u8], findings: &mut Vec<Finding>) -> Option<Box<Said>> {
+    fn read(
+        &self,
+        scanned: &Scanned<'_>,
+        bytes: &[u8],
+        known: &mut Known,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Box<Said>> {
         let computed = hash_of(scanned);
         let changed = check_hash(scanned, &computed);
-        let mut envelope = match Envelope::read(scanned) {
+        let mut envelope = match Envelope::read(scanned, known) {
             Ok(envelope) => envelope,
             Err(finding) => {
                 findings.push(changed.unwrap_or(finding));
@@ -139,7 +151,7 @@ impl Examiner {
         let value = record::json::parse(bytes).ok()?;
         let canonical = serde_jcs::to_vec(&value).ok()?;
         let scanned = scan::scan(&canonical).ok()?;
-        self.read(&scanned, bytes, &mut Vec::new())
+        self.read(&scanned, bytes, &mut Known::default(), &mut Vec::new())
     }
 }
 
@@ -154,7 +166,7 @@ fn hash_of(scanned: &Scanned<'_>) -> Hash {
 
 fn check_hash(scanned: &Scanned<'_>, computed: &Hash) -> Option<Finding> {
     let claimed = scanned.value(Member::Hash).trim_matches('"');
-    let changed = Hash::from_hex(claimed) != Some(*computed);
+    let changed = claimed.as_bytes() != computed.to_hex();
     let detail = "the record was changed: its hash does not match its bytes";
     changed.then(|| Finding::new(Check::Hash, "/hash", detail).wanted(computed, claimed))
 }
@@ -179,8 +191,20 @@ fn check_by_oracle(bytes: &[u8], scanned: &Scanned<'_>) -> Option<Finding> {
 /// JCS of `{"blake3", "offset", "sha256", "v"}`, as an RFC 6962 leaf.
 fn log_leaf(envelope: &Envelope, bytes: &[u8]) -> Node {
     let sha256 = Hash::from(<[u8; 32]>::from(Sha256::digest(bytes)));
-    let (hash, offset) = (envelope.hash, envelope.offset);
-    hash_leaf(format!("{{\"blake3\":\"{hash}\",\"offset\":{offset},\"sha256\":\"{sha256}\",\"v\":1}}").as_bytes())
+    let offset = envelope.offset.to_string();
+    let mut entry = Vec::with_capacity(192);
+    for part in [
+        b"{\"blake3\":\"".as_slice(),
+        &envelope.hash.to_hex(),
+        b"\",\"offset\":",
+        offset.as_bytes(),
+        b",\"sha256\":\"",
+        &sha256.to_hex(),
+        b"\",\"v\":1}",
+    ] {
+        entry.extend_from_slice(part);
+    }
+    hash_leaf(&entry)
 }
 
 /// `"sigil/timeline/v1\n" || record hash`, as an RFC 6962 leaf.

@@ -7,7 +7,7 @@ use crate::check::Check;
 use crate::checkpoints::{self, Checkpoints};
 use crate::examine::Examiner;
 use crate::finding::Finding;
-use crate::log::{Batch, Options, check_trust, fold};
+use crate::log::{Batch, Options, check_trust, examine, fold};
 use crate::signature;
 use crate::source::StoredRecord;
 use crate::trust::Trust;
@@ -60,14 +60,14 @@ impl Follower {
     pub fn follow(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Vec<Finding> {
         let first = self.walk.next == 0;
         let stored = records.into_iter().map(|bytes| StoredRecord {
-            bytes,
+            bytes: bytes.into(),
             timelines: Vec::new(),
         });
         let batch = Batch {
             records: stored.collect(),
             damaged: None,
         };
-        let claims = fold(&mut self.walk, &self.examiner, batch);
+        let claims = fold(&mut self.walk, examine(&self.examiner, batch));
         for offset in signature::refused(&claims, false) {
             self.walk.findings.push(signature::finding(offset));
         }

@@ -50,6 +50,9 @@ pub use proof::{
 };
 pub use report::Report;
 pub use single::{RecordReport, verify_record};
-pub use source::{Anchor, Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
+pub use source::{
+    Anchor, Claims, Damaged, Derived, Head, Item, MapVersion, StoredMaps, StoredRecord, TimelineEntry, TimelineName,
+    TreeHead,
+};
 pub use tlog::{KeyType, VerifierKey};
 pub use trust::{Trust, TrustError};

@@ -1,12 +1,14 @@
 //! The check of a whole log: reads batches, shares them among all cores, folds them in order.
 //!
-//! While the signatures of one batch are checked, the next is read, examined and folded. Memory stays flat: two batches
+//! Three batches are on their way at once: the signatures of one are checked, the next is folded, one more is read and
+//! examined. Folding and reading take one core each, everything else takes what is free. Memory stays flat: three batches
 //! of at most 8,192 records or 16 MiB, plus one frontier per distinct timeline. The result does not depend on how the
 //! source cuts its items.
 
 use crate::anchors::Anchors;
 use crate::check::Check;
 use crate::checkpoints::{self, Checkpoints};
+use crate::envelope::Known;
 use crate::examine::{Examined, Examiner};
 use crate::finding::Finding;
 use crate::report::{Counts, Fingerprints, Report};
@@ -74,22 +76,32 @@ pub fn verify_log(
     let mut items = items.into_iter();
     let mut rest = None;
     let examiner = Examiner::new(options.thorough);
-    let mut pending: Vec<Claim> = Vec::new();
-    loop {
-        let (refused, next) = rayon::join(
-            || signature::refused(&pending, options.thorough),
-            || gather(&mut items, &mut rest).map(|batch| fold(&mut walk, &examiner, batch)),
+    let (mut signed, mut examined): (Vec<Claim>, Option<Looked>) = (Vec::new(), None);
+    let mut ended = false;
+    while !ended || examined.is_some() || !signed.is_empty() {
+        let (folding, more) = (examined.take(), !ended);
+        let (refused, (claims, next)) = rayon::join(
+            || signature::refused(&signed, options.thorough),
+            || {
+                rayon::join(
+                    || folding.map(|batch| fold(&mut walk, batch)).unwrap_or_default(),
+                    || {
+                        more.then(|| gather(&mut items, &mut rest))
+                            .flatten()
+                            .map(|batch| examine(&examiner, batch))
+                    },
+                )
+            },
         );
         for offset in refused {
             walk.findings.push(signature::finding(offset));
         }
-        if let Some(progress) = options.progress {
+        // In the first round nothing is folded yet.
+        if let Some(progress) = options.progress.filter(|_| walk.counts.records > 0) {
             progress(walk.counts.records, options.total);
         }
-        match next {
-            Some(claims) => pending = claims,
-            None => break,
-        }
+        ended = next.is_none();
+        (signed, examined) = (claims, next);
     }
     finish(walk, claims, options.trust)
 }
@@ -137,16 +149,26 @@ fn gather(items: &mut impl Iterator<Item = Item>, rest: &mut Option<Vec<StoredRe
     }
 }
 
-/// Examines a batch on all cores and folds it in order; the signatures that remain to be checked.
-pub(crate) fn fold(walk: &mut Walk<'_>, examiner: &Examiner, batch: Batch) -> Vec<Claim> {
-    let examined: Vec<Examined> = batch
-        .records
-        .par_iter()
-        .with_min_len(32)
-        .map(|stored| examiner.examine(&stored.bytes))
-        .collect();
+/// A batch that was examined.
+pub(crate) struct Looked {
+    records: Vec<(Examined, StoredRecord)>,
+    damaged: Option<Damaged>,
+}
+
+/// Examines a batch on all cores.
+pub(crate) fn examine(examiner: &Examiner, batch: Batch) -> Looked {
+    let records = batch.records.into_par_iter().with_min_len(32);
+    let look = |known: &mut Known, stored: StoredRecord| (examiner.examine_next(&stored.bytes, known), stored);
+    Looked {
+        records: records.map_init(Known::default, look).collect(),
+        damaged: batch.damaged,
+    }
+}
+
+/// Folds a batch in order; the signatures that remain to be checked.
+pub(crate) fn fold(walk: &mut Walk<'_>, batch: Looked) -> Vec<Claim> {
     let mut claims = Vec::with_capacity(batch.records.len());
-    for (examined, stored) in examined.into_iter().zip(&batch.records) {
+    for (examined, stored) in batch.records {
         walk.record(examined, &stored.timelines, &mut claims);
     }
     if let Some(damaged) = &batch.damaged {
@@ -159,6 +181,7 @@ fn finish(mut walk: Walk<'_>, claims: &Claims, trust: Option<&Trust>) -> Report 
     check_head(&mut walk, claims);
     check_tree(&mut walk, claims);
     check_maps(&mut walk);
+    walk.finish_versions();
     let dated = walk.finish_anchors();
     match walk.derived.take() {
         Some(derived) => {

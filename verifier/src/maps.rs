@@ -183,6 +183,21 @@ impl Maps {
         self.applied = self.applied.max(size);
     }
 
+    /// The root over the first `size` records; `None` when the heads are beyond them already, or a leaf is lost.
+    pub(crate) fn root_at(&mut self, size: u64) -> Option<Node> {
+        if self.torn || size < self.applied {
+            return None;
+        }
+        self.apply(size);
+        Some(self.root())
+    }
+
+    /// How many leaves a timeline has and the root over them, as of the last root that was asked for.
+    pub(crate) fn head(&self, number: u32) -> Option<(u64, Node)> {
+        let head = self.heads.get(number as usize);
+        head.map(|head| (head.count, fold(&head.edge)))
+    }
+
     fn root(&mut self) -> Node {
         for at in self.changed.drain(..) {
             let head = self.heads.get_mut(at as usize).expect("a changed timeline was opened");

@@ -30,8 +30,9 @@ use ed25519_dalek::VerifyingKey;
 use rayon::prelude::*;
 use record::{Hash, PublicKey, key};
 
-/// Signatures in one equation. Larger ones are cheaper each, but cores wait for each other longer.
+/// Signatures in one equation, at least and at most. Larger ones are cheaper each, but cores wait for each other longer.
 pub(crate) const BATCH: usize = 1_024;
+const LARGEST: usize = 4_096;
 
 /// Canonical encodings of the points whose order divides eight, without the sign bit: y = 0, 1, -1 and the two y of
 /// order eight.
@@ -91,7 +92,8 @@ pub(crate) fn finding(offset: u64) -> Finding {
 
 /// Offsets of the signatures that do not hold, in order. `strict` uses no batches.
 pub(crate) fn refused(claims: &[Claim], strict: bool) -> Vec<u64> {
-    let chunks = claims.par_chunks(BATCH);
+    let share = claims.len().div_ceil(rayon::current_num_threads().max(1));
+    let chunks = claims.par_chunks(share.clamp(BATCH, LARGEST));
     chunks
         .flat_map_iter(|chunk| match !strict && batch_holds(chunk) {
             true => Vec::new(),

@@ -14,11 +14,12 @@ use record::{Hash, PublicKey};
 use serde_json::{Value, json};
 
 /// What lies beside a record: a log or a proof shows it.
-const BESIDE: [Check; 6] = [
+const BESIDE: [Check; 7] = [
     Check::Tree,
     Check::Timelines,
     Check::Head,
     Check::Maps,
+    Check::StoredMaps,
     Check::Checkpoints,
     Check::Witnesses,
 ];

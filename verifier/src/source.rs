@@ -5,6 +5,8 @@
 //! goes on behind it. What the store derives from records (tiles, timeline heads) is asked for through [`Derived`].
 
 use record::Hash;
+use std::fmt;
+use std::sync::Arc;
 use tlog::{Node, TileId};
 
 /// One piece of a store, in offset order.
@@ -20,7 +22,7 @@ pub enum Item {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The record's bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// Per timeline, in the order of the format: the tenant's whole chain, the kind, then the record's links whose
     /// label has a timeline.
     pub timelines: Vec<TimelineEntry>,
@@ -32,7 +34,7 @@ pub struct TimelineEntry {
     /// Leaf index in the timeline's tree.
     pub position: u64,
     /// Nodes that this leaf completed, bottom up.
-    pub completed: Vec<[u8; 32]>,
+    pub completed: Vec<Node>,
 }
 
 /// A stretch of the log that could not be read.
@@ -99,6 +101,48 @@ pub struct TimelineName<'a> {
     pub target: &'a str,
 }
 
+impl fmt::Display for TimelineName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, label, target } = self;
+        match *label {
+            "" => write!(f, "the whole chain of {tenant}"),
+            label => write!(f, "timeline {label} {target} of {tenant}"),
+        }
+    }
+}
+
+/// The maps over all timelines, and the trees of the timelines, as a store keeps them. Errors are sentences without
+/// content that name the page or node; each becomes a finding. Asked by many threads at once.
+pub trait StoredMaps: Sync {
+    /// The versions that are kept, in order.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn versions(&self) -> Result<Vec<MapVersion>, String>;
+
+    /// The root of the top map in the version over `size` records, after comparing every page below it with the page above;
+    /// pages that it shares with the version over `before` records were looked at with that one.
+    ///
+    /// # Errors
+    /// A page is missing, does not read, or is not the one that the page above names.
+    fn root(&self, before: Option<u64>, size: u64) -> Result<Node, String>;
+
+    /// The root over the first `count` leaves of a timeline, after recomputing every node that is stored of its tree.
+    ///
+    /// # Errors
+    /// A node is missing or another one is stored.
+    fn tree(&self, name: TimelineName<'_>, count: u64) -> Result<Node, String>;
+}
+
+/// A version of the stored maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapVersion {
+    /// Number of records that it covers.
+    pub size: u64,
+    /// Whether proofs are made from it; if not, it is a step of catching up with the log.
+    pub whole: bool,
+}
+
 /// Looks up what a store derives from its records. Errors are sentences without content; each becomes a finding.
 ///
 /// Heads are stored under keyed hashes, so a store cannot list their names: the verifier asks for every timeline that it
@@ -115,6 +159,11 @@ pub trait Derived: Send {
     /// # Errors
     /// They cannot be counted.
     fn timeline_count(&mut self) -> Result<u64, String>;
+
+    /// The maps over all timelines as they are stored; `None` where none are kept, because they follow from the log.
+    fn maps(&self) -> Option<&dyn StoredMaps> {
+        None
+    }
 
     /// The 256 nodes of a full tile of the log tree. Asked for while walking, in the order in which tiles fill.
     ///

@@ -9,6 +9,7 @@ use crate::finding::{Finding, Findings};
 use crate::maps::Maps;
 use crate::source::{Derived, TimelineEntry, TimelineName};
 use crate::timeline::Timeline;
+use rayon::prelude::*;
 use record::{Link, Tenant};
 use std::collections::HashMap;
 use tlog::{Frontier, Node};
@@ -99,6 +100,23 @@ impl Tenants {
     }
 }
 
+impl Tenants {
+    /// Looks at every timeline by name and number, on all cores; what was found, in the order of the names.
+    pub(crate) fn find_all(&self, look: impl Fn(TimelineName<'_>, u32) -> Option<Finding> + Sync) -> Vec<Finding> {
+        let mut timelines: Vec<(&str, &str, u32)> = Vec::new();
+        for (tenant, state) in &self.0 {
+            let of_tenant = state.timelines.iter();
+            timelines.extend(of_tenant.map(|(key, timeline)| (tenant.as_str(), &**key, timeline.number)));
+        }
+        timelines.sort_unstable();
+        let look = |(tenant, key, number): (&str, &str, u32)| {
+            let (label, target) = key.split_once(SEPARATOR).unwrap_or_default();
+            look(TimelineName { tenant, label, target }, number)
+        };
+        timelines.into_par_iter().filter_map(look).collect()
+    }
+}
+
 impl TenantState {
     /// Grows every timeline of a sound record by its leaf and compares the stored entries. Without any, only records are
     /// given and there is nothing to compare.
@@ -113,7 +131,7 @@ impl TenantState {
         let tenant = envelope.tenant.as_str();
         let mut entries = entries.iter();
         self.for_each(envelope, maps, |timeline, maps, label, target| {
-            let name = || describe(tenant, label, target);
+            let name = || TimelineName { tenant, label, target }.to_string();
             match entries.next() {
                 Some(entry) => {
                     let found = timeline.append(record.leaf, entry, record.lost, name);
@@ -181,10 +199,7 @@ fn compare_head(
     let Some(frontier) = timeline.frontier() else {
         return findings.not_checked(Check::Timelines, LOST);
     };
-    let wrong = |detail: &str| {
-        let timeline = describe(name.tenant, name.label, name.target);
-        Finding::new(Check::Timelines, "", format!("head of {timeline}: {detail}"))
-    };
+    let wrong = |detail: &str| Finding::new(Check::Timelines, "", format!("head of {name}: {detail}"));
     let stored = match derived.timeline_head(name) {
         Ok(Some(stored)) => stored,
         Ok(None) => return findings.push(wrong("none is stored")),
@@ -198,12 +213,5 @@ fn compare_head(
         Ok(stored) if timeline.explains(stored.size(), lost) => findings.not_checked(Check::Timelines, LOST),
         Ok(stored) => findings.push(wrong("another one is stored").wanted(head(frontier), head(&stored))),
         Err(error) => findings.push(wrong(&error.to_string())),
-    }
-}
-
-fn describe(tenant: &str, label: &str, target: &str) -> String {
-    match label {
-        "" => format!("the whole chain of {tenant}"),
-        _ => format!("timeline {label} {target} of {tenant}"),
     }
 }

@@ -105,9 +105,9 @@ fn append_and_compare(frontier: &mut Frontier, leaf: Node, entry: &TimelineEntry
     frontier.append(leaf, |node| {
         computed += 1;
         match stored.next() {
-            Some(found) if found == node.as_bytes() => {}
+            Some(found) if *found == node => {}
             Some(found) if differs.is_none() => {
-                differs = Some((format!("node {node}"), format!("node {}", Node::from(*found))));
+                differs = Some((format!("node {node}"), format!("node {found}")));
             }
             _ => {}
         }

@@ -6,6 +6,7 @@
 //! it has failed the log already.
 
 mod beside;
+mod stored;
 
 use crate::anchors::Anchors;
 use crate::chain::Link;
@@ -25,6 +26,7 @@ use crate::tenant::{Grown, Tenants};
 use domain::state::Body;
 use record::key::encode_base64;
 use record::{Hash, Timestamp};
+use stored::Stored;
 use tlog::{Edge, FullTile};
 
 /// State folded from the records so far.
@@ -52,11 +54,12 @@ pub(crate) struct Walk<'a> {
     pub(crate) anchors: Anchors,
     /// Records without the map roots at the end.
     pub(crate) worth: u64,
+    pub(crate) stored: Stored,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(findings: usize, derived: Option<&'a mut dyn Derived>) -> Self {
-        Self {
+        let mut walk = Self {
             findings: Findings::new(findings),
             seen: Fingerprints::default(),
             tenants: Tenants::default(),
@@ -75,7 +78,10 @@ impl<'a> Walk<'a> {
             checkpoints: Checkpoints::default(),
             anchors: Anchors::default(),
             worth: 0,
-        }
+            stored: Stored::default(),
+        };
+        walk.await_versions();
+        walk
     }
 
     /// Records that could not be read.

@@ -4,6 +4,10 @@
 //! the nodes that it completed as a fragment, and whoever reads joins the fragments. A fragment's value is its nodes, 32
 //! bytes each; they are hashes only, so it is clear.
 
+mod check;
+
+pub(super) use check::check;
+
 use super::delta::ROWS;
 use crate::Error;
 use crate::index::Key;
@@ -65,12 +69,18 @@ impl Fragments {
     }
 }
 
-/// What the keys of a tile's fragments begin with.
-fn tile_key(timeline: &Key, row: u8, tile: u64) -> Vec<u8> {
+/// What the keys of a row's fragments begin with.
+fn row_key(timeline: &Key, row: u8) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + NAME + 1 + 8 + 1);
     key.push(TAG);
     key.extend(timeline.iter().take(NAME));
     key.push(row);
+    key
+}
+
+/// What the keys of a tile's fragments begin with.
+fn tile_key(timeline: &Key, row: u8, tile: u64) -> Vec<u8> {
+    let mut key = row_key(timeline, row);
     key.extend_from_slice(&tile.to_be_bytes());
     key
 }
@@ -122,17 +132,23 @@ fn join(entries: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>>, at: Pe
     let mut tile: Tile = [None; TILE as usize];
     for entry in entries {
         let (key, value) = entry?;
-        let start = key.last().copied().map_or(0, usize::from);
-        let (found, rest) = value.as_chunks::<32>();
-        if !rest.is_empty() || start + found.len() > tile.len() {
+        if !put(&key, &value, &mut tile) {
             return Err(Error::corrupt(place(at), "a fragment of its tile is malformed"));
         }
-        tile.iter_mut()
-            .skip(start)
-            .zip(found)
-            .for_each(|(to, node)| *to = Some(Node::from(*node)));
     }
     Ok(tile)
+}
+
+/// Puts a fragment's nodes into its tile; `false` when it does not fit.
+fn put(key: &[u8], value: &[u8], tile: &mut Tile) -> bool {
+    let start = key.last().copied().map_or(0, usize::from);
+    let (found, rest) = value.as_chunks::<32>();
+    if !rest.is_empty() || start + found.len() > tile.len() {
+        return false;
+    }
+    let places = tile.iter_mut().skip(start);
+    places.zip(found).for_each(|(to, node)| *to = Some(Node::from(*node)));
+    true
 }
 
 fn place(at: Perfect) -> String {
@@ -187,6 +203,7 @@ mod tests {
             }).map_err(|error: tlog::Error| error).unwrap();
             let leaves: Vec<_> = (from..until).map(leaf).collect();
             prop_assert_eq!(verify_range(from, &leaves, size, &frontier.root(), &nodes), Ok(()));
+            prop_assert_eq!(check(&[7; 32], size, scan).map_err(|error| error.to_string()), Ok(frontier.root()));
         }
     }
 

@@ -19,8 +19,8 @@ impl Pages<'_> {
         let sealed = self
             .view
             .map(&key)?
-            .ok_or_else(|| Error::corrupt(place(version), "a page is missing"))?;
-        self.open(&key, version, &sealed)
+            .ok_or_else(|| Error::corrupt(named(trie, path, version), "the page is missing"))?;
+        self.open(&key, &sealed, version, || named(trie, path, version))
     }
 
     /// The newest root page of a map among the versions up to `at_most`; `None` when the map has no keys by then.
@@ -35,16 +35,29 @@ impl Pages<'_> {
             return Ok(None);
         };
         let version = version(&key)?;
-        Ok(Some((version, self.open(&key, version, &sealed)?)))
+        let page = self.open(&key, &sealed, version, || named(trie, &Path::root(), version))?;
+        Ok(Some((version, page)))
     }
 
-    fn open(&self, key: &[u8], version: u64, sealed: &[u8]) -> Result<Page, Error> {
+    fn open(&self, key: &[u8], sealed: &[u8], version: u64, place: impl Fn() -> String) -> Result<Page, Error> {
         let clear = self.places.cipher(version).open(KEYSPACE, key, sealed);
-        let clear = clear.ok_or_else(|| Error::corrupt(place(version), "a page does not decrypt"))?;
-        Page::decode(&clear).ok_or_else(|| Error::corrupt(place(version), "a page is malformed"))
+        let clear = clear.ok_or_else(|| Error::corrupt(place(), "the page does not decrypt"))?;
+        Page::decode(&clear).ok_or_else(|| Error::corrupt(place(), "the page is malformed"))
     }
 }
 
-fn place(version: u64) -> String {
-    format!("keyspace map, version {version}")
+/// A page by its place; digits are of keys that are hashes, so they name nobody.
+pub(super) fn named(trie: Trie, path: &Path, version: u64) -> String {
+    let map = match trie {
+        Trie::Top => "the top map",
+        Trie::Tenant(_) => "a tenant's map",
+    };
+    let digits = path.digits().iter();
+    let digits: String = digits
+        .filter_map(|digit| char::from_digit(u32::from(*digit), 16))
+        .collect();
+    match digits.as_str() {
+        "" => format!("keyspace map, version {version}, root page of {map}"),
+        digits => format!("keyspace map, version {version}, page {digits} of {map}"),
+    }
 }

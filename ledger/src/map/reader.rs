@@ -16,8 +16,8 @@ use tlog::{MapKey, MapLeaf, MapProof, Node, Perfect};
 /// What reads the maps of a store.
 #[derive(Clone)]
 pub(crate) struct Maps {
-    store: Store,
-    places: Places,
+    pub(super) store: Store,
+    pub(super) places: Places,
 }
 
 /// What a version of the maps says about a timeline.

@@ -4,7 +4,9 @@ use ledger::inspect::{Inspection, Sealed};
 use ledger::{Config, StoredRecord};
 use record::Record;
 use tlog::{Node, TileId};
-use verifier::{Check, Claims, Damaged, Derived, Head, Item, Options, TimelineName, TreeHead, Verdict};
+use verifier::{
+    Check, Claims, Damaged, Derived, Head, Item, MapVersion, Options, StoredMaps, TimelineName, TreeHead, Verdict,
+};
 
 /// What a directory holds, as far as a reader can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,16 +45,7 @@ pub fn look(config: &Config) -> Result<Seen, Vec<String>> {
     }
     let sealed = sealed(&inspection, &records, &mut findings);
     let ends = inspection.ends();
-    let options = Options {
-        findings: 3,
-        ..Options::default()
-    };
-    let report = verifier::verify_log(
-        items,
-        Some(&mut Stored(&inspection)),
-        &claims(&inspection, &mut findings),
-        &options,
-    );
+    let report = verify(&inspection, items, &mut findings);
     let failed = report.verdicts.iter();
     let stands = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::NotAsked(_));
     let failed = failed.filter(|(check, verdict)| *check != Check::Trust && !stands(verdict));
@@ -69,6 +62,24 @@ pub fn look(config: &Config) -> Result<Seen, Vec<String>> {
     } else {
         Err(findings)
     }
+}
+
+/// The verifier's report on these items, with everything that is stored beside them.
+pub fn verify(inspection: &Inspection, items: Vec<Item>, findings: &mut Vec<String>) -> verifier::Report {
+    let options = Options {
+        findings: 3,
+        ..Options::default()
+    };
+    let claims = claims(inspection, findings);
+    verifier::verify_log(items, Some(&mut Stored(inspection)), &claims, &options)
+}
+
+/// All records, block by block.
+pub fn items(inspection: &Inspection) -> Vec<Item> {
+    let blocks = inspection.blocks().map(|block| block.expect("reads").1);
+    blocks
+        .map(|block| Item::Records(block.iter().map(stored).collect()))
+        .collect()
 }
 
 fn sealed(
@@ -111,10 +122,10 @@ fn claims(inspection: &Inspection, findings: &mut Vec<String>) -> Claims {
 fn stored(record: &StoredRecord) -> verifier::StoredRecord {
     let timeline = |entry: &ledger::TimelineEntry| verifier::TimelineEntry {
         position: entry.position,
-        completed: entry.completed.iter().map(|node| *node.as_bytes()).collect(),
+        completed: entry.completed.clone(),
     };
     verifier::StoredRecord {
-        bytes: record.bytes.to_vec(),
+        bytes: record.bytes.clone(),
         timelines: record.timelines.iter().map(timeline).collect(),
     }
 }
@@ -133,8 +144,34 @@ impl Derived for Stored<'_> {
         Ok(counts.iter().find(|(name, _)| *name == "heads").expect("is scanned").1)
     }
 
+    fn maps(&self) -> Option<&dyn StoredMaps> {
+        Some(self)
+    }
+
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<Node>>, String> {
         let tile = self.0.tile(id).map_err(|error| error.to_string())?;
         Ok(tile.map(|bytes| bytes.as_chunks::<32>().0.iter().map(|node| Node::from(*node)).collect()))
+    }
+}
+
+impl StoredMaps for Stored<'_> {
+    fn versions(&self) -> Result<Vec<MapVersion>, String> {
+        let versions = self.0.map_versions().map_err(|error| error.to_string())?;
+        let version = |version: ledger::inspect::MapVersion| MapVersion {
+            size: version.size,
+            whole: version.whole,
+        };
+        Ok(versions.into_iter().map(version).collect())
+    }
+
+    fn root(&self, before: Option<u64>, size: u64) -> Result<Node, String> {
+        self.0.map_root(before, size).map_err(|error| error.to_string())
+    }
+
+    fn tree(&self, name: TimelineName<'_>, count: u64) -> Result<Node, String> {
+        let tenant = record::Tenant::parse(name.tenant).ok_or("the tenant's name is malformed")?;
+        self.0
+            .timeline_tree(&tenant, name.label, name.target, count)
+            .map_err(|error| error.to_string())
     }
 }

@@ -195,10 +195,10 @@ fn verification(home: &Home) {
         let records = block.expect("a block reads").1.into_iter();
         let timeline = |entry: ledger::TimelineEntry| verifier::TimelineEntry {
             position: entry.position,
-            completed: entry.completed.iter().map(|node| *node.as_bytes()).collect(),
+            completed: entry.completed,
         };
         let stored = |record: ledger::StoredRecord| verifier::StoredRecord {
-            bytes: record.bytes.to_vec(),
+            bytes: record.bytes,
             timelines: record.timelines.into_iter().map(timeline).collect(),
         };
         verifier::Item::Records(records.map(stored).collect())

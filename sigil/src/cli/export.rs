@@ -54,7 +54,8 @@ pub struct ExportProof {
     /// Offset behind the last record [default: what the newest map covers].
     #[arg(long, value_name = "OFFSET", requires = "all_tenants")]
     pub until: Option<u64>,
-    /// Put a copy of this tlog-policy into the file, for information: who checks goes by his own.
+    /// Put a copy of this tlog-policy into the file, for information: who checks goes by his own [default: the
+    /// configuration's witnesses.policy_file, when it is the configuration of this log].
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// The file to write, by custom NAME.sigil-proof [default: standard output].

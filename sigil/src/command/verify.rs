@@ -16,7 +16,8 @@ use crate::command::init::tenant;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::place::Place;
-use crate::{cli, progress};
+use crate::{cli, policy, progress};
+use ledger::Config;
 use ledger::inspect::Inspection;
 use record::RecordId;
 use serde_json::{Value, json};
@@ -76,6 +77,9 @@ pub async fn place(place: &Place, trust_file: &Path, output: &Output) -> Result<
     check(place, inspection, Some(trust), Depth::default(), output).await
 }
 
+/// Bytes of a log's files that are kept while it is read from one end to the other.
+pub const CACHE_BYTES: u64 = 8 << 20;
+
 /// How much is checked, and what is known beside the log.
 #[derive(Debug, Clone, Default)]
 struct Depth {
@@ -89,7 +93,12 @@ struct Depth {
 }
 
 async fn open(place: &Place) -> Result<Arc<Inspection>, Failure> {
-    let (config, scratch) = (place.config(), place.scratch("verify"));
+    let config = Config {
+        // Everything is read once: what is kept in memory would only grow with the log.
+        cache_bytes: CACHE_BYTES,
+        ..place.config()
+    };
+    let scratch = place.scratch("verify");
     let opened = tokio::task::spawn_blocking(move || Inspection::open(&config, &scratch)).await;
     match opened.map_err(anyhow::Error::from)? {
         Ok(inspection) => Ok(Arc::new(inspection)),
@@ -185,8 +194,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 
 /// Reads a tlog-policy.
 fn read_policy(path: &Path) -> Result<Policy, Failure> {
-    let wrong = |error| Failure::new(Exit::Unchecked, format!("policy {}: {error}", path.display()));
-    Policy::parse(&read_text(path)?).map_err(wrong)
+    policy::read(path, "policy", Exit::Unchecked).map(|read| read.policy)
 }
 
 /// Reads a trust file.
@@ -238,7 +246,7 @@ fn whole_log(
     let total = claims.head.map(|head| head.size);
     let bar = progress::bar("verifying", "records", total.unwrap_or(0));
     let show = |done: u64, _total: Option<u64>| bar.set_position(done);
-    let mut derived = store::Stored { inspection };
+    let mut derived = store::Stored::of(inspection);
     let options = Options {
         trust,
         policy: depth.policy.as_ref(),
@@ -251,7 +259,7 @@ fn whole_log(
     bar.finish_and_clear();
     let mut findings = unreadable;
     findings.extend(sealed.findings());
-    findings.extend(store::scan(inspection, total.unwrap_or(0)));
+    findings.extend(store::scan(&derived, total.unwrap_or(0)));
     (report, findings)
 }
 

@@ -3,7 +3,7 @@
 mod values;
 
 use super::variables::{self, Meaning};
-use super::{Anchors, Log, Role, Settings, check, schema};
+use super::{Anchors, Log, Role, Settings, Witnesses, check, schema};
 use crate::exit::{Exit, Failure};
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
@@ -98,21 +98,23 @@ pub fn peek(given: &Given) -> Result<Loaded, Vec<Problem>> {
     finish(loaded, problems)
 }
 
-/// The sections `log` and `anchors` of the configuration files of this process, for commands on a data directory, which
-/// name it and its keys themselves. How often checkpoints are signed may also be a variable.
+/// The sections `log`, `anchors` and `witnesses` of the configuration files of this process, for commands on a data
+/// directory, which name it and its keys themselves. How often checkpoints are signed, and under which policy, may also be
+/// variables.
 ///
 /// # Errors
 /// What cannot be read.
-pub fn of_files() -> Result<(Log, Anchors), Vec<Problem>> {
+pub fn of_files() -> Result<(Log, Anchors, Witnesses), Vec<Problem>> {
     let here = Given::here(None, Vec::new());
     let variables = here.variables.iter();
-    let interval = variables.filter(|(name, _)| name == "SIGIL_LOG__CHECKPOINT_INTERVAL_MS");
+    let known = ["SIGIL_LOG__CHECKPOINT_INTERVAL_MS", "SIGIL_WITNESSES__POLICY_FILE"];
+    let known = variables.filter(|(name, _)| known.contains(&name.as_str()));
     let given = Given {
-        variables: interval.cloned().collect(),
+        variables: known.cloned().collect(),
         ..here
     };
     let settings = peek(&given)?.settings;
-    Ok((settings.log, settings.anchors))
+    Ok((settings.log, settings.anchors, settings.witnesses))
 }
 
 fn finish(loaded: Loaded, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {

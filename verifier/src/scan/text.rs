@@ -10,8 +10,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-            self.at += plain.ok_or("the record ends inside a string")?;
+            self.at += plain(rest).ok_or("the record ends inside a string")?;
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -48,6 +47,17 @@ impl<'a> Scanner<'a> {
         self.at += 5;
         Ok(())
     }
+}
+
+/// How many bytes stand before the first that ends a string or must be looked at; `None` when there is none.
+fn plain(rest: &[u8]) -> Option<usize> {
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    // Without a way out of the inner loop the compiler looks at a whole block at once.
+    let (blocks, _) = rest.as_chunks::<16>();
+    let holds_end = |block: &[u8; 16]| block.iter().fold(false, |found, byte| found | ends(byte));
+    let skipped = 16 * blocks.iter().take_while(|block| !holds_end(block)).count();
+    let behind = rest.get(skipped..)?.iter().position(ends)?;
+    Some(skipped + behind)
 }
 
 /// Whether the member name written as `a` sorts strictly before the one written as `b`.

@@ -27,6 +27,9 @@ impl Walk<'_> {
             self.findings.push(finding.at(offset));
             return;
         }
+        if claimed.size <= offset {
+            self.compare_versions(offset, claimed);
+        }
         match self.maps.compare(offset, claimed) {
             Ok(finding) => self.report(finding, offset),
             Err(reason) => self.findings.not_checked(Check::Maps, reason),

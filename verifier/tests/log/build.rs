@@ -202,12 +202,15 @@ impl Writer {
             let name = (tenant.to_string(), label.to_owned(), target.to_owned());
             let frontier = self.timelines.entry(name).or_default();
             let mut completed = Vec::new();
-            let position = frontier.append(leaf, |node| completed.push(*node.as_bytes()));
+            let position = frontier.append(leaf, |node| completed.push(node));
             TimelineEntry { position, completed }
         });
         let timelines = timelines.collect();
         self.store.genesis.get_or_insert(hash);
-        self.store.records.push(StoredRecord { bytes, timelines });
+        self.store.records.push(StoredRecord {
+            bytes: bytes.into(),
+            timelines,
+        });
         self.store.claims = Claims {
             head: Some(Head {
                 size: offset as u64 + 1,

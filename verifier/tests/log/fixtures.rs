@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use verifier::{Check, Claims, Item, Options, StoredRecord, Trust, Verdict, verify_log};
 
 /// What records alone can show: tree, timelines and HEAD are a store's.
@@ -21,7 +22,7 @@ const CHECKS: [Check; 11] = [
 
 fn stored(line: &[u8]) -> StoredRecord {
     StoredRecord {
-        bytes: line.to_vec(),
+        bytes: line.into(),
         timelines: Vec::new(),
     }
 }
@@ -52,7 +53,7 @@ fn every_frozen_log_verifies_and_a_touched_one_does_not() {
         }
         let mut touched = records;
         let middle = touched.len() / 2;
-        let bytes = &mut touched[middle].bytes;
+        let bytes = Arc::make_mut(&mut touched[middle].bytes);
         let at = bytes.len() / 2;
         bytes[at] ^= 1;
         let report = verify_log([Item::Records(touched)], None, &Claims::default(), &options);

@@ -65,7 +65,7 @@ fn stored(text: &str) -> StoredRecord {
         completed: Vec::new(),
     };
     StoredRecord {
-        bytes: text.as_bytes().to_vec(),
+        bytes: text.as_bytes().into(),
         timelines: vec![first; 2],
     }
 }

@@ -5,6 +5,7 @@ use crate::intact::verify;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
+use std::sync::Arc;
 use tlog::Node;
 use verifier::{Check, Damaged, Item, Options, Outcome, Report, Verdict, verify_log};
 
@@ -22,11 +23,18 @@ fn found(report: &Report) -> Vec<(Check, Option<u64>, &str)> {
         .collect()
 }
 
+/// Flips one bit of a node.
+fn flip(node: &mut Node, bit: usize) {
+    let mut bytes = *node.as_bytes();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    *node = bytes.into();
+}
+
 /// Replaces `from` by `to` in the record at `offset`.
 fn edit(store: &mut Store, offset: usize, from: &str, to: &str) {
-    let text = String::from_utf8(store.records[offset].bytes.clone()).unwrap();
+    let text = String::from_utf8(store.records[offset].bytes.to_vec()).unwrap();
     assert!(text.contains(from), "{text}");
-    store.records[offset].bytes = text.replacen(from, to, 1).into_bytes();
+    store.records[offset].bytes = text.replacen(from, to, 1).into_bytes().into();
 }
 
 #[test]
@@ -78,7 +86,7 @@ fn a_changed_record_is_one_finding() {
 
 #[test]
 fn the_hash_itself_the_signature_and_the_key() {
-    let text = |store: &Store, offset: usize| String::from_utf8(store.records[offset].bytes.clone()).unwrap();
+    let text = |store: &Store, offset: usize| String::from_utf8(store.records[offset].bytes.to_vec()).unwrap();
     let cases = [
         ("\"hash\":\"", Check::Hash, "/hash"),
         ("\"sig\":\"", Check::Signature, "/sig"),
@@ -88,7 +96,7 @@ fn the_hash_itself_the_signature_and_the_key() {
         for offset in [0, 3, 19] {
             let mut store = base();
             let at = text(&store, offset).find(member).unwrap() + member.len() + 5;
-            let byte = &mut store.records[offset].bytes[at];
+            let byte = &mut Arc::make_mut(&mut store.records[offset].bytes)[at];
             *byte = if *byte == b'0' { b'1' } else { b'0' };
             let report = verify(&store, 6);
             let first = (check, Some(offset as u64), pointer);
@@ -343,7 +351,7 @@ fn timelines_tiles_heads_and_roots_are_compared() {
                 .is_some_and(|entry| !entry.completed.is_empty())
         })
         .unwrap();
-    node.records[offset].timelines[entry].completed[0][31] ^= 1;
+    flip(&mut node.records[offset].timelines[entry].completed[0], 255);
     assert_eq!(found(&verify(&node, 4)), [(Check::Timelines, Some(offset as u64), "")]);
 
     let mut missing = base();
@@ -403,7 +411,7 @@ fn a_damaged_block_is_one_finding_and_the_walk_goes_on() {
     };
     for to_offset in [Some(9), None] {
         let mut later = store.clone();
-        later.records[15].bytes[40] ^= 1;
+        Arc::make_mut(&mut later.records[15].bytes)[40] ^= 1;
         let items = vec![
             Item::Records(later.records[..5].to_vec()),
             Item::Damaged(Damaged {
@@ -427,7 +435,7 @@ fn findings_are_bounded_and_counted() {
     let mut store = log(60);
     for record in &mut store.records[20..60] {
         let at = record.bytes.len() / 2;
-        record.bytes[at] ^= 1;
+        Arc::make_mut(&mut record.bytes)[at] ^= 1;
     }
     let report = verify(&store, 16);
     assert_eq!(report.findings.len(), 20);
@@ -441,7 +449,7 @@ proptest! {
     fn any_flipped_bit_is_found(record in any::<Index>(), byte in any::<Index>(), bit in 0..8u8, split in 1..30usize) {
         let mut store = base();
         let offset = record.index(store.records.len());
-        let bytes = &mut store.records[offset].bytes;
+        let bytes = Arc::make_mut(&mut store.records[offset].bytes);
         let at = byte.index(bytes.len());
         bytes[at] ^= 1 << bit;
         let report = verify(&store, split);
@@ -460,7 +468,7 @@ proptest! {
         let timelines = &mut store.records[offset].timelines;
         let entry = entry.index(timelines.len());
         match timelines[entry].completed.first_mut() {
-            Some(node) => node[bit / 8] ^= 1 << (bit % 8),
+            Some(node) => flip(node, bit),
             None => timelines[entry].position ^= 1 << (bit % 64),
         }
         let report = verify(&store, 7);

@@ -198,10 +198,10 @@ impl World {
 
     fn follow(&mut self) {
         for stored in &self.writer.records()[self.written.len()..] {
-            let record = Record::parse(stored.bytes.clone()).unwrap();
+            let record = Record::parse(stored.bytes.to_vec()).unwrap();
             let entry = log_entry(record.offset, record.hash.as_bytes(), &stored.bytes);
             self.written.push(Written {
-                bytes: stored.bytes.clone(),
+                bytes: stored.bytes.to_vec(),
                 log_leaf: hash_leaf(&entry),
                 timeline_leaf: hash_leaf(&timeline_entry(record.hash.as_bytes())),
                 record: std::sync::Arc::new(record),

@@ -20,6 +20,8 @@ pub struct Plan {
     pub first: u64,
     /// Behind the offset of the last record.
     pub until: u64,
+    /// The signed note that all proofs lead to.
+    pub checkpoint: String,
     /// The timeline that the records are of; `None` when all records are.
     pub name: Option<Name>,
 }
@@ -116,6 +118,7 @@ impl Ground {
             head: Vec::new(),
             records,
             as_of: self.as_of,
+            checkpoint: self.checkpoint.clone(),
             first,
             until,
             name,

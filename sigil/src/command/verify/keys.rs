@@ -63,7 +63,7 @@ fn rotations(inspection: &Inspection) -> Result<Vec<KeyRotated>, Failure> {
     let mut rotations = Vec::new();
     for block in inspection.blocks() {
         for stored in block?.1 {
-            if contains(&stored.bytes, own.as_bytes()) {
+            if contains(&stored.bytes, &own) {
                 let record = Record::parse(stored.bytes.to_vec()).map_err(|fault| failed(&fault.to_string()))?;
                 if let Ok(Body::KeyRotated(rotated)) = Body::of(&record) {
                     rotations.push(rotated);

@@ -2,18 +2,42 @@
 
 use domain::state::Body;
 use ledger::inspect::{Inspection, Sealed};
+use ledger_client::proof::SignedCheckpoint;
 use record::Record;
-use std::sync::{Mutex, PoisonError};
-use tlog::{Node, TileId};
-use verifier::{Claims, Damaged, Derived, Head, Item, StoredRecord, TimelineEntry, TimelineName, TreeHead};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use tlog::{CheckpointText, Node, TileId};
+use verifier::{
+    Claims, Damaged, Derived, Head, Item, MapVersion, StoredMaps, StoredRecord, TimelineEntry, TimelineName, TreeHead,
+};
 
 /// Findings kept of one check; more would hide the first.
 const FINDINGS: usize = 20;
 
 /// What the store keeps beside its records.
 pub struct Stored<'a> {
-    /// The closed log.
-    pub inspection: &'a Inspection,
+    inspection: &'a Inspection,
+    counts: OnceLock<Result<Counts, String>>,
+}
+
+/// Keyspaces, and how many entries each has.
+type Counts = Vec<(&'static str, u64)>;
+
+impl<'a> Stored<'a> {
+    /// What the closed log keeps.
+    pub const fn of(inspection: &'a Inspection) -> Self {
+        Self {
+            inspection,
+            counts: OnceLock::new(),
+        }
+    }
+
+    /// The number of entries of a keyspace, every one of them read, once.
+    fn count(&self, keyspace: &str) -> Result<u64, String> {
+        let scan = || self.inspection.scan().map_err(|error| error.to_string());
+        let counts = self.counts.get_or_init(scan).as_ref().map_err(String::clone)?;
+        let found = counts.iter().find(|(name, _)| *name == keyspace);
+        Ok(found.map_or(0, |(_, count)| *count))
+    }
 }
 
 impl Derived for Stored<'_> {
@@ -25,16 +49,40 @@ impl Derived for Stored<'_> {
     }
 
     fn timeline_count(&mut self) -> Result<u64, String> {
-        let counts = self.inspection.scan().map_err(|error| error.to_string())?;
-        Ok(counts
-            .into_iter()
-            .find(|(name, _)| *name == "heads")
-            .map_or(0, |(_, count)| count))
+        self.count("heads")
+    }
+
+    fn maps(&self) -> Option<&dyn StoredMaps> {
+        Some(self)
     }
 
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<Node>>, String> {
         let tile = self.inspection.tile(id).map_err(|error| error.to_string())?;
         Ok(tile.map(|bytes| bytes.as_chunks::<32>().0.iter().map(|node| Node::from(*node)).collect()))
+    }
+}
+
+impl StoredMaps for Stored<'_> {
+    fn versions(&self) -> Result<Vec<MapVersion>, String> {
+        let versions = self.inspection.map_versions().map_err(|error| error.to_string())?;
+        let version = |version: ledger::inspect::MapVersion| MapVersion {
+            size: version.size,
+            whole: version.whole,
+        };
+        Ok(versions.into_iter().map(version).collect())
+    }
+
+    fn root(&self, before: Option<u64>, size: u64) -> Result<Node, String> {
+        self.inspection
+            .map_root(before, size)
+            .map_err(|error| error.to_string())
+    }
+
+    fn tree(&self, name: TimelineName<'_>, count: u64) -> Result<Node, String> {
+        let tenant = record::Tenant::parse(name.tenant).ok_or("the tenant's name is malformed")?;
+        self.inspection
+            .timeline_tree(&tenant, name.label, name.target, count)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -61,8 +109,8 @@ impl SealedCheck {
     }
 
     fn look(&self, inspection: &Inspection, offset: u64, bytes: &[u8]) {
-        let recovered = contains(bytes, b"\"kind\":\"ledger.recovered\"");
-        if !recovered && !contains(bytes, b"\"$sealed\"") {
+        let recovered = contains(bytes, "\"kind\":\"ledger.recovered\"");
+        if !recovered && !contains(bytes, "\"$sealed\"") {
             return;
         }
         // A record that does not parse is the verifier's to report.
@@ -118,19 +166,45 @@ impl Sealing {
     }
 }
 
-/// Whether `needle` is somewhere in `bytes`.
-pub fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
+/// Whether `needle` is somewhere in `bytes`, which are text or nothing that this looks for.
+pub fn contains(bytes: &[u8], needle: &str) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| text.contains(needle))
 }
 
 /// The notes of the checkpoints that the store keeps; what is wrong with them is put to `findings`.
 pub fn checkpoints(inspection: &Inspection, findings: &mut Vec<String>) -> Vec<String> {
-    match inspection.checkpoints() {
-        Ok(kept) => kept.into_iter().map(|checkpoint| checkpoint.note).collect(),
-        Err(error) => {
-            findings.push(format!("the stored checkpoints cannot be read: {error}"));
-            Vec::new()
+    let mut notes = Vec::new();
+    for kept in inspection.each_checkpoint() {
+        match kept
+            .map_err(|error| error.to_string())
+            .and_then(|kept| note(inspection, kept))
+        {
+            Ok(note) => notes.push(note),
+            Err(detail) => findings.push(format!("a stored checkpoint is wrong: {detail}")),
         }
+    }
+    notes
+}
+
+/// The note of a checkpoint, once what stands beside it says the same. Its signature and root are the verifier's to check;
+/// when it was signed, and whether the ledger counted a quorum, nothing else says.
+fn note(inspection: &Inspection, kept: SignedCheckpoint) -> Result<String, String> {
+    let wrong = |detail: &str| format!("that of {} records: {detail}", kept.size);
+    let text = CheckpointText::parse(&kept.note).map_err(|error| wrong(&error.to_string()))?;
+    if text.size() != kept.size {
+        return Err(wrong("its note is of another size"));
+    }
+    let last = kept.size.checked_sub(1).map(|last| inspection.record(last));
+    let last = last.transpose().map_err(|error| wrong(&error.to_string()))?.flatten();
+    // A record that is not there or does not parse is the verifier's to report.
+    let named = last
+        .and_then(|last| Record::parse(last.bytes.to_vec()).ok())
+        .and_then(|last| Body::of(&last).ok());
+    match named {
+        Some(Body::MapRoot(root)) if root.size != kept.map_size => {
+            Err(wrong("it names another size of the map than its last record"))
+        }
+        _ => Ok(kept.note),
     }
 }
 
@@ -157,10 +231,10 @@ pub fn items<'a>(inspection: &'a Inspection, sealed: &'a SealedCheck) -> impl It
 fn stored(record: ledger::StoredRecord) -> StoredRecord {
     let timeline = |entry: ledger::TimelineEntry| TimelineEntry {
         position: entry.position,
-        completed: entry.completed.iter().map(|node| *node.as_bytes()).collect(),
+        completed: entry.completed,
     };
     StoredRecord {
-        bytes: record.bytes.to_vec(),
+        bytes: record.bytes,
         timelines: record.timelines.into_iter().map(timeline).collect(),
     }
 }
@@ -188,14 +262,10 @@ pub fn claims(inspection: &Inspection, checkpoints: Vec<String>) -> Claims {
 }
 
 /// Reads every entry of the store, so that no damaged table stays unread, and compares the number of ids.
-pub fn scan(inspection: &Inspection, records: u64) -> Vec<String> {
-    match inspection.scan() {
-        Err(error) => vec![error.to_string()],
-        Ok(counts) => {
-            let ids = counts
-                .into_iter()
-                .find(|(name, _)| *name == "ids")
-                .map_or(0, |(_, count)| count);
+pub fn scan(stored: &Stored<'_>, records: u64) -> Vec<String> {
+    match stored.count("ids") {
+        Err(error) => vec![error],
+        Ok(ids) => {
             let wrong = ids != records;
             wrong
                 .then(|| format!("keyspace ids has {ids} entries for {records} records"))
