@@ -5,7 +5,7 @@ use super::page::{Child, Page};
 use super::place::{self, Places};
 use super::tests::{open, settled};
 use super::version;
-use crate::check::{items, verify};
+use crate::check::{stored, verify};
 use crate::clock::SystemClock;
 use crate::inspect::Inspection;
 use crate::log::Log;
@@ -88,6 +88,14 @@ impl Scene {
         keyspace.insert(key, value).expect("writes");
         report
     }
+}
+
+/// All records, block by block.
+fn items(inspection: &Inspection) -> Vec<Item> {
+    let blocks = inspection.blocks().map(|block| block.expect("reads").1);
+    blocks
+        .map(|block| Item::Records(block.iter().map(stored).collect()))
+        .collect()
 }
 
 struct Dice(u64);

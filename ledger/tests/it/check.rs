@@ -74,14 +74,6 @@ pub fn verify(inspection: &Inspection, items: Vec<Item>, findings: &mut Vec<Stri
     verifier::verify_log(items, Some(&mut Stored(inspection)), &claims, &options)
 }
 
-/// All records, block by block.
-pub fn items(inspection: &Inspection) -> Vec<Item> {
-    let blocks = inspection.blocks().map(|block| block.expect("reads").1);
-    blocks
-        .map(|block| Item::Records(block.iter().map(stored).collect()))
-        .collect()
-}
-
 fn sealed(
     inspection: &Inspection,
     records: &[StoredRecord],
@@ -119,7 +111,8 @@ fn claims(inspection: &Inspection, findings: &mut Vec<String>) -> Claims {
     }
 }
 
-fn stored(record: &StoredRecord) -> verifier::StoredRecord {
+/// A stored record as the verifier takes it.
+pub fn stored(record: &StoredRecord) -> verifier::StoredRecord {
     let timeline = |entry: &ledger::TimelineEntry| verifier::TimelineEntry {
         position: entry.position,
         completed: entry.completed.clone(),
