@@ -12,6 +12,7 @@ mod append;
 mod client;
 mod cpu;
 mod feed;
+mod flat;
 mod http;
 mod limit;
 mod load;
@@ -27,9 +28,9 @@ mod visible;
 
 use std::process::ExitCode;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "limits", "append", "http", "ndjson", "timeline", "verify", "scale", "feed", "separate", "sse", "proofs",
-    "receipts", "memory",
+    "receipts", "memory", "flat",
 ];
 
 fn main() -> ExitCode {
@@ -60,6 +61,9 @@ fn main() -> ExitCode {
     if sizes {
         let full = wanted("scale");
         runtime.block_on(size::run(full));
+    }
+    if wanted("verify") || wanted("flat") {
+        runtime.block_on(flat::run());
     }
     if wanted("feed") {
         runtime.block_on(feed::run());
