@@ -179,80 +179,72 @@ fn forged(scene: &Scene, dice: &mut Dice, key: &[u8], sealed: &[u8]) -> Vec<u8> 
     cipher.seal("map", key, &page.encode()).expect("seals")
 }
 
+/// What there is to alter in the keyspace `map`.
+struct Entries {
+    pages: Vec<Entry>,
+    fragments: Vec<Entry>,
+    /// Versions that a map root of the log names.
+    named: Vec<Entry>,
+    /// Versions that say what they superseded.
+    grown: Vec<Entry>,
+}
+
+type Entry = (Vec<u8>, Vec<u8>);
+
+impl Entries {
+    fn of(scene: &Scene) -> Self {
+        let map = &scene.inspection.store().map;
+        let [pages, versions, fragments] = [1, 2, 3].map(|tag| scene.entries(map, &[tag]));
+        let roots = checked_roots(&scene.records);
+        let is_named = |(key, _): &&Entry| roots.contains(&version::number(key).expect("a number"));
+        Self {
+            pages,
+            fragments,
+            named: versions.iter().filter(is_named).cloned().collect(),
+            grown: versions.iter().filter(|(_, value)| value.len() > 9).cloned().collect(),
+        }
+    }
+
+    /// One mutant of each class.
+    fn alter(&self, scene: &Scene, dice: &mut Dice) {
+        let map = &scene.inspection.store().map;
+        let found = |case: &str, entry: &Entry, altered| {
+            names(&scene.with(map, entry, altered), Check::StoredMaps, case);
+        };
+        let flipped = |dice: &mut Dice, (_, value): &Entry, from| {
+            let mut value = value.clone();
+            dice.flip(&mut value, from);
+            Some(value)
+        };
+        let page = dice.one(&self.pages);
+        found("a bit of a page", page, flipped(dice, page, 0));
+        found("a page forged", page, Some(forged(scene, dice, &page.0, &page.1)));
+        let (_, other) = dice.one(&self.pages);
+        if *other != page.1 {
+            found("another page", page, Some(other.clone()));
+        }
+        found("a page gone", page, None);
+        let fragment = dice.one(&self.fragments);
+        found("a bit of a node", fragment, flipped(dice, fragment, 0));
+        found("nodes gone", fragment, None);
+        let version = dice.one(&self.named);
+        let step = [&[0], version.1.get(1..).expect("a version")].concat();
+        found("a version not whole", version, Some(step));
+        let version = dice.one(&self.grown);
+        found("what a version superseded", version, flipped(dice, version, 9));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_map_that_was_altered_is_named() {
     let scene = Scene::of(6, 4).await;
     let (report, findings) = scene.verify();
     assert_eq!((report.findings, findings), (Vec::new(), Vec::new()));
-    let store = scene.inspection.store();
-    let [pages, versions, fragments] = [1, 2, 3].map(|tag| scene.entries(&store.map, &[tag]));
-    let named = checked_roots(&scene.records);
-    let is_named = |entry: &&(Vec<u8>, Vec<u8>)| named.contains(&version::number(&entry.0).expect("a number"));
-    let named: Vec<_> = versions.iter().filter(is_named).cloned().collect();
-    let grown: Vec<_> = versions.iter().filter(|(_, value)| value.len() > 9).cloned().collect();
-    let mut dice = Dice(4);
-    for round in 0..rounds(125) {
-        let page = dice.one(&pages).clone();
-        let flipped = |dice: &mut Dice, value: &[u8], from: usize| {
-            let mut value = value.to_vec();
-            dice.flip(&mut value, from);
-            Some(value)
-        };
-        let altered = flipped(&mut dice, &page.1, 0);
-        names(
-            &scene.with(&store.map, &page, altered),
-            Check::StoredMaps,
-            &format!("page bit {round}"),
-        );
-        let altered = forged(&scene, &mut dice, &page.0, &page.1);
-        names(
-            &scene.with(&store.map, &page, Some(altered)),
-            Check::StoredMaps,
-            &format!("page forged {round}"),
-        );
-        let other = dice.one(&pages).1.clone();
-        if other != page.1 {
-            names(
-                &scene.with(&store.map, &page, Some(other)),
-                Check::StoredMaps,
-                &format!("page swapped {round}"),
-            );
-        }
-        names(
-            &scene.with(&store.map, &page, None),
-            Check::StoredMaps,
-            &format!("page gone {round}"),
-        );
-        let fragment = dice.one(&fragments).clone();
-        let altered = flipped(&mut dice, &fragment.1, 0);
-        names(
-            &scene.with(&store.map, &fragment, altered),
-            Check::StoredMaps,
-            &format!("node {round}"),
-        );
-        names(
-            &scene.with(&store.map, &fragment, None),
-            Check::StoredMaps,
-            &format!("node gone {round}"),
-        );
-        let version = dice.one(&named).clone();
-        let step = [&[0], version.1.get(1..).expect("a version")].concat();
-        names(
-            &scene.with(&store.map, &version, Some(step)),
-            Check::StoredMaps,
-            &format!("no proofs {round}"),
-        );
-        let version = dice.one(&grown).clone();
-        let altered = flipped(&mut dice, &version.1, 9);
-        names(
-            &scene.with(&store.map, &version, altered),
-            Check::StoredMaps,
-            &format!("superseded {round}"),
-        );
-    }
+    let (entries, mut dice) = (Entries::of(&scene), Dice(4));
+    (0..rounds(125)).for_each(|_| entries.alter(&scene, &mut dice));
     assert_eq!(scene.verify().0.findings, []);
     // All of it follows from the log: without any, nothing is lacking.
-    store.map.clear().expect("clears");
+    scene.inspection.store().map.clear().expect("clears");
     let (report, findings) = scene.verify();
     assert_eq!((&report.findings, findings), (&Vec::new(), Vec::new()));
     assert!(matches!(report.verdict(Check::StoredMaps), Verdict::NotAsked(_)));

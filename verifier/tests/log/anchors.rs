@@ -4,6 +4,7 @@
 use crate::build::{CHECKPOINT_KEY, key};
 use crate::world::{LATER_CHECKPOINT_KEY, NOW, Signed, World, root, sign};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tlog::{Checkpoint, KeyType, VerifierKey};
 use verifier::{Anchor, Check, Clock, Outcome, Report, Verdict};
 
@@ -157,7 +158,7 @@ fn behind_a_broken_record_an_anchor_is_not_called_right() {
         note,
         written: None,
     }];
-    store.records[9].bytes[20] ^= 1;
+    Arc::make_mut(&mut store.records[9].bytes)[20] ^= 1;
     let (claims, items) = (store.claims.clone(), store.items(5));
     let options = verifier::Options {
         trust: Some(&trust),
