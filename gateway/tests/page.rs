@@ -96,7 +96,7 @@ fn hash_and_verification_in_javascript() {
     let run = Command::new("node").arg("--test").args(files).output().unwrap();
     let report = String::from_utf8_lossy(&run.stdout);
     assert!(
-        run.status.success() && report.contains("# fail 0") && report.contains("# pass 23"),
+        run.status.success() && report.contains("# fail 0") && report.contains("# pass 24"),
         "{report}"
     );
 }
