@@ -8,20 +8,22 @@
 //! Invariant: the log's own word about its anchors is never taken for an anchor. It dates a checkpoint, and is a finding
 //! where it names a tree that the log never had.
 
+mod dated;
+
+pub use dated::{Clock, Dated, Existed};
+
 use crate::check::Check;
 use crate::checkpoints::Moment;
 use crate::finding::{Finding, Findings};
 use crate::source::Anchor;
 use domain::payload::CheckpointAnchored;
 use record::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::VecDeque;
 use tlog::{CheckpointText, Node, Policy, VerifierKey};
 
 /// Tree heads behind the newest map roots that are kept to hold the log's word against: the checkpoints of some hours.
 const HEADS: usize = 8_192;
-/// Datings that are kept, the newest ones.
-const DATED: usize = 1_024;
 
 /// What waits for its size, and what was found out so far.
 #[derive(Debug, Default)]
@@ -34,46 +36,6 @@ pub(crate) struct Anchors {
     /// The newest checkpoint that the log says was anchored.
     told: Option<Existed>,
     dated: Dated,
-}
-
-/// How old a log is known to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dated {
-    /// Anchors that were given.
-    pub anchors: u64,
-    /// Of those, how many are the log's own, over its own tree.
-    pub verified: u64,
-    /// What dates it, by size; of very many the newest.
-    pub existed: VecDeque<Existed>,
-}
-
-/// The first `size` records existed by then.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Existed {
-    /// Number of records.
-    pub size: u64,
-    /// Root of the tree over them.
-    pub root: Node,
-    /// When, at the latest.
-    pub by: Timestamp,
-    /// Whose clock says so.
-    pub says: Clock,
-}
-
-/// Whose clock a time is of: an anchor is worth what its clock is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clock {
-    /// A witness of the policy, in its cosignature.
-    Witness(String),
-    /// What keeps the file of this name.
-    File(String),
-    /// The log, in the record at this offset about an anchor of this kind at this place.
-    Log {
-        /// Offset of the `checkpoint.anchored`.
-        offset: u64,
-        /// What anchor: `dir` or `https`, and the file or host.
-        anchor: String,
-    },
 }
 
 /// What a `checkpoint.anchored` says.
@@ -269,57 +231,6 @@ impl Anchors {
             findings.not_asked(Check::Anchors, reason);
         }
         std::mem::take(&mut self.dated)
-    }
-}
-
-impl Dated {
-    fn push(&mut self, existed: Existed) {
-        if self.existed.len() >= DATED {
-            self.existed.pop_front();
-        }
-        self.existed.push_back(existed);
-    }
-
-    /// `{anchors, verified, existed: [{size, root, by, says}]}`.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let existed = self.existed.iter().map(|existed| {
-            json!({
-                "size": existed.size,
-                "root": existed.root.to_string(),
-                "by": existed.by.to_string(),
-                "says": existed.says.to_string(),
-            })
-        });
-        let existed: Vec<Value> = existed.collect();
-        json!({"anchors": self.anchors, "verified": self.verified, "existed": existed})
-    }
-
-    /// What dates the largest size that an anchor was given for, for people: each clock once.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        let given = |existed: &&Existed| !matches!(existed.says, Clock::Log { .. });
-        let Some(newest) = self.existed.iter().filter(given).map(|existed| existed.size).max() else {
-            return Vec::new();
-        };
-        let of_it = self.existed.iter().filter(|existed| existed.size == newest);
-        let line = |existed: &Existed| {
-            format!(
-                "the first {newest} records existed by {} ({})",
-                existed.by, existed.says
-            )
-        };
-        of_it.map(line).collect()
-    }
-}
-
-impl std::fmt::Display for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Witness(name) => write!(f, "witness {name}"),
-            Self::File(name) => write!(f, "file {name}"),
-            Self::Log { offset, anchor } => write!(f, "record {offset}: {anchor}"),
-        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! every anchoring brings about: an idle log is anchored once, not for ever. Of a log with witnesses one is given that a
 //! quorum has cosigned, where there is one soon.
 
+mod past;
+
 use super::show::Standing;
 use super::{NotAnchored, Placed, Target};
 use base64::Engine as _;
@@ -28,9 +30,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(600);
 /// How long the end of a log waits for the checkpoint of its last records, and for all of the last anchoring.
 const COVERED: Duration = Duration::from_secs(3);
 const LAST: Duration = Duration::from_secs(10);
-/// Records of one look, and how many are looked at for what an earlier process has anchored.
+/// Records of one look.
 const PAGE: u64 = 64;
-const LOOKED_AT: u64 = 4_096;
 
 /// Keeps one anchor up to date.
 pub(super) struct Keeper {
@@ -256,59 +257,6 @@ impl Keeper {
         Round::Failed
     }
 
-    /// Finds out from the end of the log what this anchor has; gives how long the next checkpoint waits.
-    pub(super) async fn resume(&mut self) -> Duration {
-        let mut until = *self.handle.committed().borrow();
-        let least = until.saturating_sub(LOOKED_AT);
-        let mut is_newest = true;
-        while until > least {
-            let from = until.saturating_sub(PAGE).max(least);
-            // Who cannot read now anchors at once, which does no harm.
-            let Ok(records) = self.records(from, until).await else {
-                break;
-            };
-            for record in records.iter().rev() {
-                match self.said(record) {
-                    Some(Said::Anchored(size, at)) => {
-                        self.reach(size, at);
-                        let passed = SystemClock.read().wall.micros().saturating_sub(at.micros());
-                        let passed = Duration::from_micros(u64::try_from(passed).unwrap_or_default());
-                        return self.every.saturating_sub(passed);
-                    }
-                    Some(Said::Failed) if is_newest => (self.failing, is_newest) = (true, false),
-                    Some(Said::Failed) | None => {}
-                }
-            }
-            until = from;
-        }
-        Duration::ZERO
-    }
-
-    /// What a record says of this anchor.
-    fn said(&self, record: &Record) -> Option<Said> {
-        let is_ours = |kind: AnchorKind, place: &str| {
-            kind == self.target.kind()
-                && match &self.target {
-                    // Another directory has nothing of what the one before had.
-                    Target::Dir(dir) => dir.has(place),
-                    Target::Https(https) => https.place() == place,
-                }
-        };
-        match record.kind.as_str() {
-            "checkpoint.anchored" => {
-                let said: CheckpointAnchored = serde_json::from_value(record.payload.clone()).ok()?;
-                let at = Timestamp::parse(&said.anchored_at)?;
-                is_ours(said.anchor, &said.place).then_some(Said::Anchored(said.size, at))
-            }
-            "checkpoint.anchor_failed" => {
-                let said: CheckpointAnchorFailed = serde_json::from_value(record.payload.clone()).ok()?;
-                let same = said.anchor == self.target.kind() && said.place == self.target.place();
-                same.then_some(Said::Failed)
-            }
-            _ => None,
-        }
-    }
-
     fn reach(&mut self, size: u64, at: Timestamp) {
         self.anchored = size;
         self.standing.reached(size, at.micros());
@@ -326,12 +274,6 @@ impl Keeper {
             AnchorKind::Https => "anchor_https",
         }
     }
-}
-
-/// What the log says of an anchor.
-enum Said {
-    Anchored(u64, Timestamp),
-    Failed,
 }
 
 /// Whether a record is reason enough to anchor.
