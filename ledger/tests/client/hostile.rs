@@ -250,6 +250,17 @@ async fn a_reader_reads_and_does_nothing_else() {
     assert_eq!(denied, Err(Error::CommandRefused(Refusal::VerbDenied)));
     let denied = client.open_sealed(tenant("default"), event("x").id).await;
     assert_eq!(denied, Err(Error::CommandRefused(Refusal::VerbDenied)));
+    // What was anchored, only the process with the log says.
+    let failed = domain::payload::CheckpointAnchorFailed {
+        size: 1,
+        anchor: domain::payload::AnchorKind::Dir,
+        place: "dir".to_owned(),
+        error_class: domain::payload::AnchorError::Storage,
+    };
+    let denied = client
+        .report(ledger_client::Report::CheckpointAnchorFailed(failed))
+        .await;
+    assert_eq!(denied, Err(Error::CommandRefused(Refusal::VerbDenied)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
