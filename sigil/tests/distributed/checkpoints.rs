@@ -3,10 +3,11 @@
 
 use crate::client::Client;
 use crate::load::Load;
-use crate::log::{Log, Ran};
+use crate::log::Log;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tlog::{CheckpointText, Node, verify_consistency};
@@ -83,17 +84,11 @@ impl Watched {
         }
     }
 
-    /// The closed log verifies with every one of them given from outside.
-    pub fn verifies(&self, log: &Log) {
-        let mut command = log.command(&["verify", "--json", "--log-only"]);
-        command.arg("--trust").arg(log.trust_file());
-        for (at, served) in self.0.iter().enumerate() {
-            command
-                .arg("--checkpoint")
-                .arg(log.write(&format!("served.{at}"), &served.note));
-        }
-        let report = Ran::of(&mut command).exits(0).json();
-        assert_eq!(report["checks"]["checkpoints"]["verdict"], "passed", "{report}");
+    /// Arguments that give every one of them to `sigil verify`, as somebody has who kept them.
+    pub fn known(&self, log: &Log) -> Vec<PathBuf> {
+        let written = self.0.iter().enumerate();
+        let written = written.map(|(at, served)| log.write(&format!("served.{at}"), &served.note));
+        written.flat_map(|path| [PathBuf::from("--checkpoint"), path]).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is left in the end: in the log, in the stream, in Postgres, and in a read model built from the log alone.
 
+use crate::checkpoints::Watched;
 use crate::house::House;
-use crate::log::{Log, OWN_KIND};
+use crate::log::{Log, OWN_KIND, Ran};
 use projector::ReadModel as _;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -52,9 +53,11 @@ pub fn digest_of_sqlite(log: &Log) -> (u64, String) {
     (position, status["digest"].as_str().expect("a digest").to_owned())
 }
 
-/// The whole log verifies, and the read model built from it.
-pub fn verifies(log: &Log, size: u64) {
-    let verified = log.verify(&log.trust_file()).exits(0).json();
+/// The whole log verifies, with every checkpoint that was served held against it, and the read model built from it.
+pub fn verifies(log: &Log, size: u64, served: &Watched) {
+    let mut command = log.command(&["verify", "--json"]);
+    command.arg("--trust").arg(log.trust_file()).args(served.known(log));
+    let verified = Ran::of(&mut command).exits(0).json();
     assert_eq!(verified["size"], size);
     assert_eq!(verified["store_findings"], json!([]));
     assert_eq!(verified["checks"]["checkpoints"]["verdict"], "passed");

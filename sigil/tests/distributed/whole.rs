@@ -119,8 +119,7 @@ fn nothing_acknowledged_is_lost_and_nothing_happens_twice_when_each_role_is_kill
         "checkpoints were served between the kills"
     );
     watched.hold(address(roles.gateway()), &house.log);
-    settle(&house, roles, &offsets, size);
-    watched.verifies(&house.log);
+    settle(&house, roles, &offsets, (size, &watched));
     eprintln!("{rounds} rounds in {:?}", began.elapsed());
 }
 
@@ -162,7 +161,7 @@ fn kill_one(house: &mut House, roles: &mut Roles, load: &Load, round: u64, dice:
 }
 
 /// Ends everything in order and looks at what is left.
-fn settle(house: &House, roles: Roles, offsets: &HashMap<String, u64>, size: u64) {
+fn settle(house: &House, roles: Roles, offsets: &HashMap<String, u64>, (size, served): (u64, &Watched)) {
     for (_, process) in roles.0 {
         process.stop();
     }
@@ -175,5 +174,5 @@ fn settle(house: &House, roles: Roles, offsets: &HashMap<String, u64>, size: u64
     );
     assert_eq!(postgres, sqlite);
     assert_eq!(postgres.0, size);
-    outcome::verifies(&house.log, size);
+    outcome::verifies(&house.log, size, served);
 }
