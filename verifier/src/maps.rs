@@ -16,7 +16,9 @@ use tlog::{EMPTY_ROOT, MapKey, MapLeaf, Node, hash_children};
 use trie::Trie;
 
 /// Steps that are kept: some 200,000 records, a few seconds of a busy log, in 48 MiB.
-const QUEUE: usize = 1 << 20;
+const QUEUE: usize = if cfg!(test) { 256 } else { 1 << 20 };
+/// Steps of one record at most: the whole chain, the kind, and every link. Each may move the heads by a record.
+const STEPS: usize = 2 + record::limits::LINKS;
 
 /// What a `ledger.map_root` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,13 +185,22 @@ impl Maps {
         self.applied = self.applied.max(size);
     }
 
-    /// The root over the first `size` records; `None` when the heads are beyond them already, or a leaf is lost.
-    pub(crate) fn root_at(&mut self, size: u64) -> Option<Node> {
-        if self.torn || size < self.applied {
-            return None;
+    /// The root over the first `size` records, or why it cannot be recomputed.
+    pub(crate) fn root_at(&mut self, size: u64) -> Result<Node, &'static str> {
+        if self.torn {
+            return Err("a record is broken or missing, so the stored maps cannot be compared with the log");
+        }
+        if size < self.applied {
+            return Err("a stored version of the maps covers fewer records than a map root before it");
         }
         self.apply(size);
-        Some(self.root())
+        Ok(self.root())
+    }
+
+    /// How many records the heads may cover at most after the next record, when the queue is about to move them.
+    pub(crate) fn about_to_pass(&self) -> Option<u64> {
+        let oldest = self.queue.front().filter(|_| self.queue.len() + STEPS > QUEUE)?;
+        Some(oldest.offset.saturating_add(STEPS as u64))
     }
 
     /// How many leaves a timeline has and the root over them, as of the last root that was asked for.
@@ -251,4 +262,28 @@ fn fold(edge: &[Node]) -> Node {
 
 fn last_index(len: usize) -> u32 {
     u32::try_from(len - 1).expect("fewer than 2^32 timelines fit into memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_never_pass_a_size_that_was_not_told_of_before() {
+        let mut maps = Maps::default();
+        let tenant = maps.open_tenant("acme");
+        let heads = [("", ""), ("kind", "audit.event"), ("actor", "agent:a1")];
+        let heads = heads.map(|(label, target)| maps.open_timeline(tenant, label, target));
+        let mut told = 0;
+        for offset in 0..2_000 {
+            told = maps.about_to_pass().unwrap_or(told);
+            heads
+                .iter()
+                .for_each(|head| maps.grow(offset, *head, Node::from([7; 32])));
+            assert!(maps.applied <= told, "{offset}: {} {told}", maps.applied);
+        }
+        assert!(maps.applied > 0 && told < 2_000, "the queue has moved the heads");
+        assert!(maps.root_at(maps.applied - 1).is_err());
+        assert!(maps.root_at(maps.applied).is_ok());
+    }
 }

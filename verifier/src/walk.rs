@@ -163,6 +163,7 @@ impl<'a> Walk<'a> {
         self.fold_rotation(&said, true);
         let finding = self.gateways.fold(&said.body, envelope.tenant.is_ledger(), self.lost);
         self.report(finding, offset);
+        self.compare_before_moving();
         let state = self.tenants.state(&envelope.tenant);
         let link = Link {
             seq: envelope.seq,

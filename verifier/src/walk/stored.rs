@@ -1,6 +1,8 @@
 //! The maps that are stored beside the log, held against those that the walk recomputes.
 //!
-//! Invariant: a version that is stored is compared at its own size, in order, before the walk's heads move beyond it. Maps
+//! Invariant: a version that is stored is compared at its own size, in order, before the walk's heads move beyond it: when a
+//! map root names it, or at the latest when the maps would follow their queue past it. The trees of the timelines are
+//! compared with the newest one, while the heads are those of that version. Maps
 //! follow from the log, so a store without any, or with older ones than the log names, lacks nothing that cannot be made
 //! again: that is said and is no fault. A version that is there and is wrong is one.
 
@@ -12,7 +14,6 @@ use crate::source::{Derived, MapVersion, StoredMaps, TimelineName};
 use std::collections::VecDeque;
 use tlog::Node;
 
-const LOST: &str = "a record is broken or missing, so the stored maps cannot be compared with the log";
 const NONE: &str = "no maps are stored: they are made again from the log when it is opened";
 
 /// What is stored, as far as it was not compared yet.
@@ -60,7 +61,15 @@ impl Walk<'_> {
         }
     }
 
-    /// Compares what is left, and the trees of the timelines as of the newest version.
+    /// Compares the versions that the next record would move the heads beyond. No map root behind it names fewer records.
+    pub(super) fn compare_before_moving(&mut self) {
+        let Some(size) = self.maps.about_to_pass() else { return };
+        while let Some(version) = self.stored.waiting.pop_front_if(|version| version.size <= size) {
+            self.compare_version(version);
+        }
+    }
+
+    /// Compares what is left.
     pub(crate) fn finish_versions(&mut self) {
         let size = self.next;
         while let Some(version) = self.stored.waiting.pop_front() {
@@ -84,8 +93,6 @@ impl Walk<'_> {
                 newest.size
             );
             self.findings.not_asked(Check::StoredMaps, reason);
-        } else if self.stored.before == Some(newest.size) {
-            self.compare_trees();
         }
     }
 
@@ -94,8 +101,9 @@ impl Walk<'_> {
         if !version.whole {
             return;
         }
-        let Some(root) = self.maps.root_at(size) else {
-            return self.findings.not_checked(Check::StoredMaps, LOST);
+        let root = match self.maps.root_at(size) {
+            Ok(root) => root,
+            Err(reason) => return self.findings.not_checked(Check::StoredMaps, reason),
         };
         let Some(maps) = self.derived.as_deref().and_then(Derived::maps) else {
             return;
@@ -113,6 +121,9 @@ impl Walk<'_> {
                 let finding = Finding::new(Check::StoredMaps, "", detail);
                 self.findings.push(finding.at(size.saturating_sub(1)));
             }
+        }
+        if self.stored.newest == Some(version) {
+            self.compare_trees();
         }
     }
 
