@@ -183,6 +183,8 @@ fn forged(scene: &Scene, dice: &mut Dice, key: &[u8], sealed: &[u8]) -> Vec<u8> 
 struct Entries {
     pages: Vec<Entry>,
     fragments: Vec<Entry>,
+    /// Those of rows above the leaves.
+    upper: Vec<Entry>,
     /// Versions that a map root of the log names.
     named: Vec<Entry>,
     /// Versions that say what they superseded.
@@ -197,8 +199,13 @@ impl Entries {
         let [pages, versions, fragments] = [1, 2, 3].map(|tag| scene.entries(map, &[tag]));
         let roots = checked_roots(&scene.records);
         let is_named = |(key, _): &&Entry| roots.contains(&version::number(key).expect("a number"));
+        // Tag, 16 bytes of the timeline's key, row.
+        let is_upper = |(key, _): &&Entry| key.get(17).is_some_and(|row| *row > 0);
+        let upper: Vec<_> = fragments.iter().filter(is_upper).cloned().collect();
+        assert!(!upper.is_empty(), "no timeline has sixteen leaves");
         Self {
             pages,
+            upper,
             fragments,
             named: versions.iter().filter(is_named).cloned().collect(),
             grown: versions.iter().filter(|(_, value)| value.len() > 9).cloned().collect(),
@@ -227,6 +234,8 @@ impl Entries {
         let fragment = dice.one(&self.fragments);
         found("a bit of a node", fragment, flipped(dice, fragment, 0));
         found("nodes gone", fragment, None);
+        let fragment = dice.one(&self.upper);
+        found("a bit of a node above", fragment, flipped(dice, fragment, 0));
         let version = dice.one(&self.named);
         let step = [&[0], version.1.get(1..).expect("a version")].concat();
         found("a version not whole", version, Some(step));
@@ -237,11 +246,11 @@ impl Entries {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_map_that_was_altered_is_named() {
-    let scene = Scene::of(6, 4).await;
+    let scene = Scene::of(6, 9).await;
     let (report, findings) = scene.verify();
     assert_eq!((report.findings, findings), (Vec::new(), Vec::new()));
     let (entries, mut dice) = (Entries::of(&scene), Dice(4));
-    (0..rounds(125)).for_each(|_| entries.alter(&scene, &mut dice));
+    (0..rounds(120)).for_each(|_| entries.alter(&scene, &mut dice));
     assert_eq!(scene.verify().0.findings, []);
     // All of it follows from the log: without any, nothing is lacking.
     scene.inspection.store().map.clear().expect("clears");
