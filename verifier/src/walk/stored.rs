@@ -2,9 +2,9 @@
 //!
 //! Invariant: a version that is stored is compared at its own size, in order, before the walk's heads move beyond it: when a
 //! map root names it, or at the latest when the maps would follow their queue past it. The trees of the timelines are
-//! compared with the newest one, while the heads are those of that version. Maps
-//! follow from the log, so a store without any, or with older ones than the log names, lacks nothing that cannot be made
-//! again: that is said and is no fault. A version that is there and is wrong is one.
+//! compared with the newest one, while the heads are those of that version. Maps follow from the log, so a store without
+//! any, or with older ones than the log names, lacks nothing that cannot be made again: that is said and is no fault. A
+//! version that is there and is wrong is one.
 
 use super::Walk;
 use crate::check::Check;
